@@ -1,0 +1,122 @@
+/* What a run of log lines adds up to: the rows, the rollup cells, the counters and the new offset of
+ * their source, to be committed in ONE transaction. Pure data; filled by ingest, written by store.
+ *
+ * A batch moves a source from `from_offset` to `source.offset`. The store applies it only when the
+ * stored offset still equals from_offset (compare-and-swap), so no line is ever lost or doubled,
+ * whatever crashes or whoever else reads the same file. */
+#ifndef NODE_BATCH_H
+#define NODE_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/histogram.h"
+#include "node/event.h"
+#include "node/source.h"
+
+#define BATCH_ROWS_MAX 8192
+#define BATCH_LINES_MAX 65536
+#define BATCH_TEXT_MAX (2u << 20)
+#define BATCH_CELLS_MAX 1024
+#define BATCH_NOTES_MAX 2048
+#define BATCH_SATELLITES_MAX 64
+#define BATCH_SAMPLES_MAX 8
+#define BATCH_SAMPLE_BYTES 512
+#define BATCH_NOTE_BYTES 4096
+
+/* A text of the batch: offset into batch.text, so that growing the buffer moves nothing. len 0 =
+ * absent. */
+struct batch_text {
+    uint32_t at, len;
+};
+
+/* One ended transfer. */
+struct batch_row {
+    int64_t at_unix_ms;
+    int64_t size_bytes;   /* EVENT_NO_NUMBER when unknown */
+    int64_t duration_ms;  /* EVENT_NO_NUMBER when unknown */
+    uint8_t action, outcome;
+    uint8_t satellite;    /* index into batch.satellites */
+    struct batch_text piece, remote, error, action_name; /* action_name only for ACTION_OTHER */
+};
+
+/* Rollup steps, seconds. */
+enum batch_step { BATCH_MINUTE, BATCH_HOUR, BATCH_DAY, BATCH_STEPS };
+extern const int batch_step_s[BATCH_STEPS];
+
+/* Sum over one step × satellite × action × outcome. */
+struct batch_cell {
+    int64_t at_unix_s; /* start of the step, UTC */
+    uint8_t satellite, action, outcome;
+    bool used;
+    uint64_t count, bytes;
+    struct histogram size_bytes, duration_ms;
+};
+
+struct batch_cells {
+    struct batch_cell *slot; /* open addressing */
+    uint32_t cap, used;
+    struct batch_cell *last; /* most lines hit the cell of the line before */
+};
+
+/* A line worth keeping besides transfers. */
+struct batch_note {
+    int64_t at_unix_ms;
+    uint8_t kind, level, satellite; /* satellite index; 0 = none */
+    struct batch_text logger, message, detail; /* detail: the fields as written, cut */
+};
+
+/* Lines per minute, kind and level. */
+struct batch_line_count {
+    int64_t minute_unix_s;
+    uint8_t kind, level;
+    uint64_t count;
+};
+
+struct batch_sample { /* an unparsed line, kept for the operator */
+    int64_t at_unix_ms; /* of the line before, EVENT_NO_TIME when none */
+    int64_t offset;
+    struct batch_text line;
+};
+
+struct batch {
+    int64_t node_id;
+    struct source source; /* state AFTER this batch */
+    int64_t from_offset;  /* state before it */
+    bool wait_durable;
+
+    struct batch_row *rows;
+    size_t row_count;
+    struct batch_cells cells[BATCH_STEPS];
+    struct batch_note *notes;
+    size_t note_count;
+    struct batch_line_count *line_counts;
+    size_t line_count_count;
+    struct batch_sample samples[BATCH_SAMPLES_MAX];
+    size_t sample_count;
+    struct batch_text satellites[BATCH_SATELLITES_MAX]; /* [0] is "" = none */
+    size_t satellite_count;
+    struct buf text;
+
+    /* Sums of this batch alone. */
+    uint64_t lines, bytes, transfers, twins, unparsed, cut_lines, nul_bytes, notes_dropped;
+    int64_t last_at_unix_ms; /* newest event, EVENT_NO_TIME when none */
+};
+
+/* 0 or ERR_MEMORY (as a plain int: base err codes). */
+int batch_init(struct batch *b);
+void batch_fini(struct batch *b);
+/* Empties for the next run of lines; keeps memory. Source and node_id stay as they are. */
+void batch_clear(struct batch *b);
+/* True when another line might not fit: commit now. */
+bool batch_is_full(const struct batch *b);
+/* Adds a scanned line. e->at_unix_ms must be set by now (or EVENT_NO_TIME: then the time of the
+ * last line is used, else fallback_unix_ms). raw is the line as read, for the sample of an unparsed
+ * one; offset is where it begins. Call only when !batch_is_full(). False on memory exhaustion: the
+ * batch is then unusable and must be cleared. */
+bool batch_add(struct batch *b, const struct event *e, struct text raw, int64_t offset,
+               int64_t fallback_unix_ms);
+
+#endif
