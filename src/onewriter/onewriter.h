@@ -125,6 +125,8 @@ struct ow_options {
     uint32_t struct_size; /* set by ow_options_init: lets the library grow this struct */
     const char *path;
     bool create;                 /* true: make the file when missing */
+    bool read_only;              /* readers only: no writer thread, ow_submit answers OW_CONFIG; the file
+                                    must exist. For a second process that only looks. */
     int busy_timeout_ms;         /* 30000: how long a foreign lock is waited for */
     int max_attempts;            /* 3 */
     int retry_base_delay_ms;     /* 500 */
