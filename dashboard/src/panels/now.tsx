@@ -1,0 +1,79 @@
+// The live counters: what moves this minute, and what the time span adds up to so far.
+
+import type { Overview } from "../api";
+import { useApp } from "../app-context";
+import { bytes, bytesExact, count, duration, mbit, utc } from "../format";
+import { allOutcomes, sumKnown, sumOf } from "../select";
+import { serverNow } from "../state";
+import { T } from "../strings";
+import { Panel, Empty } from "./panel";
+
+function Rate({ name, bps, series }: { name: string; bps: number | null; series: string }) {
+  return (
+    <div class={`rate ${series}`}>
+      <dt>{name}</dt>
+      <dd title={bps === null ? T.unknownReason.rate : T.now.rateTitle}>
+        <strong>{mbit(bps)}</strong> {T.now.unit}
+      </dd>
+    </div>
+  );
+}
+
+function Figure({ name, value, title, alarm }: {
+  name: string;
+  value: string;
+  title?: string;
+  alarm?: boolean;
+}) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd class={alarm ? "notable" : undefined} title={title}>
+        {value}
+      </dd>
+    </div>
+  );
+}
+
+function Counters({ overview }: { overview: Overview }) {
+  const { state } = useApp();
+  const { nodes, transfers, last_event_at: last } = overview;
+  const pieces = allOutcomes(overview).reduce((sum, outcomes) => sum + outcomes.completed, 0);
+  const errors = sumOf(nodes, "error_lines");
+  const unparsed = sumOf(nodes, "unparsed");
+  const backlog = sumOf(nodes, "backlog_bytes");
+  const age = last === null ? "–" : T.nodes.ago(duration(serverNow(state) - last));
+  const { upload, download } = transfers;
+  return (
+    <>
+      <dl class="rates">
+        <Rate name={T.now.ingress} bps={sumKnown(nodes.map((node) => node.in_bps))} series="in" />
+        <Rate name={T.now.egress} bps={sumKnown(nodes.map((node) => node.out_bps))} series="out" />
+      </dl>
+      <h3>{T.inRange[overview.range]}</h3>
+      <dl class="figures">
+        <Figure name={T.now.stored} value={bytes(upload.bytes)} title={bytesExact(upload.bytes)} />
+        <Figure name={T.now.served} value={bytes(download.bytes)} title={bytesExact(download.bytes)} />
+        <Figure name={T.now.pieces} value={count(pieces)} />
+        <Figure name={T.now.errors} value={count(errors)} alarm={errors > 0} />
+        <Figure name={T.now.unparsed} value={count(unparsed)} alarm={unparsed > 0} />
+        <Figure name={T.now.backlog} value={bytes(backlog)} title={bytesExact(backlog)} />
+        <Figure name={T.now.lastEvent} value={age} title={last === null ? T.unknownReason.event : utc(last)} />
+      </dl>
+    </>
+  );
+}
+
+export function NowPanel() {
+  return (
+    <Panel id="now" title={T.now.title}>
+      {(overview) =>
+        overview.nodes.length === 0 ? (
+          <Empty title={T.now.emptyTitle} hint={T.now.emptyHint} />
+        ) : (
+          <Counters overview={overview} />
+        )
+      }
+    </Panel>
+  );
+}
