@@ -1,5 +1,6 @@
-/* What a run of log lines adds up to: the rows, the rollup cells, the counters and the new offset of
- * their source, to be committed in ONE transaction. Pure data; filled by ingest, written by store.
+/* What a run of log lines adds up to: the rows, the rollup cells, the counters and the new offset
+ * of their source, to be committed in ONE transaction. Pure data; filled by ingest, written by
+ * store.
  *
  * A batch moves a source from `from_offset` to `source.offset`. The store applies it only when the
  * stored offset still equals from_offset (compare-and-swap), so no line is ever lost or doubled,
@@ -16,15 +17,20 @@
 #include "node/event.h"
 #include "node/source.h"
 
-#define BATCH_ROWS_MAX 8192
-#define BATCH_LINES_MAX 65536
-#define BATCH_TEXT_MAX (2u << 20)
-#define BATCH_CELLS_MAX 1024
-#define BATCH_NOTES_MAX 2048
-#define BATCH_SATELLITES_MAX 64
-#define BATCH_SAMPLES_MAX 8
-#define BATCH_SAMPLE_BYTES 512
-#define BATCH_NOTE_BYTES 4096
+#define BATCH_ROWS_MAX        8192
+#define BATCH_LINES_MAX       65536
+#define BATCH_TEXT_MAX        (2u << 20)
+#define BATCH_CELLS_MAX       1024
+#define BATCH_NOTES_MAX       2048
+#define BATCH_SATELLITES_MAX  64
+#define BATCH_SAMPLES_MAX     8
+#define BATCH_SAMPLE_BYTES    512
+#define BATCH_NOTE_BYTES      4096
+#define BATCH_LINE_COUNTS_MAX 4096
+/* Longer texts are cut at a character. */
+#define BATCH_ERROR_BYTES   4096
+#define BATCH_MESSAGE_BYTES 4096
+#define BATCH_WORD_BYTES    256 /* piece, satellite, remote, action, logger */
 
 /* A text of the batch: offset into batch.text, so that growing the buffer moves nothing. len 0 =
  * absent. */
@@ -35,10 +41,10 @@ struct batch_text {
 /* One ended transfer. */
 struct batch_row {
     int64_t at_unix_ms;
-    int64_t size_bytes;   /* EVENT_NO_NUMBER when unknown */
-    int64_t duration_ms;  /* EVENT_NO_NUMBER when unknown */
+    int64_t size_bytes;  /* EVENT_NO_NUMBER when unknown */
+    int64_t duration_ms; /* EVENT_NO_NUMBER when unknown */
     uint8_t action, outcome;
-    uint8_t satellite;    /* index into batch.satellites */
+    uint8_t satellite;                                   /* index into batch.satellites */
     struct batch_text piece, remote, error, action_name; /* action_name only for ACTION_OTHER */
 };
 
@@ -51,31 +57,31 @@ struct batch_cell {
     int64_t at_unix_s; /* start of the step, UTC */
     uint8_t satellite, action, outcome;
     bool used;
-    uint64_t count, bytes;
+    uint64_t count, bytes; /* bytes stop at INT64_MAX */
+    struct batch_cell *up; /* the cell of the next longer step that holds this one */
     struct histogram size_bytes, duration_ms;
 };
 
 struct batch_cells {
-    struct batch_cell *slot; /* open addressing */
+    struct batch_cell *slot; /* open addressing; cap is a power of two */
     uint32_t cap, used;
-    struct batch_cell *last; /* most lines hit the cell of the line before */
 };
 
 /* A line worth keeping besides transfers. */
 struct batch_note {
     int64_t at_unix_ms;
-    uint8_t kind, level, satellite; /* satellite index; 0 = none */
+    uint8_t kind, level, satellite;            /* satellite index; 0 = none */
     struct batch_text logger, message, detail; /* detail: the fields as written, cut */
 };
 
-/* Lines per minute, kind and level. */
+/* Lines per minute, kind and level; one entry for each that occurred. */
 struct batch_line_count {
     int64_t minute_unix_s;
     uint8_t kind, level;
     uint64_t count;
 };
 
-struct batch_sample { /* an unparsed line, kept for the operator */
+struct batch_sample {   /* an unparsed line, kept for the operator */
     int64_t at_unix_ms; /* of the line before, EVENT_NO_TIME when none */
     int64_t offset;
     struct batch_text line;
@@ -85,7 +91,6 @@ struct batch {
     int64_t node_id;
     struct source source; /* state AFTER this batch */
     int64_t from_offset;  /* state before it */
-    bool wait_durable;
 
     struct batch_row *rows;
     size_t row_count;
@@ -94,15 +99,19 @@ struct batch {
     size_t note_count;
     struct batch_line_count *line_counts;
     size_t line_count_count;
+    uint16_t *line_index; /* open addressing: 1 + index into line_counts, 0 = free */
     struct batch_sample samples[BATCH_SAMPLES_MAX];
     size_t sample_count;
     struct batch_text satellites[BATCH_SATELLITES_MAX]; /* [0] is "" = none */
     size_t satellite_count;
-    struct buf text;
+    uint8_t last_satellite; /* most lines name the one of the line before or so */
+    struct buf text;        /* valid UTF-8, no NUL */
 
-    /* Sums of this batch alone. */
-    uint64_t lines, bytes, transfers, twins, unparsed, cut_lines, nul_bytes, notes_dropped;
+    /* Sums of this batch alone. batch_add counts all but cut_lines and nul_bytes, which only the
+     * reader of the file knows. bytes: of the lines as given, without their ends. */
+    uint64_t lines, bytes, transfers, twins, unparsed, cut_lines, nul_bytes;
     int64_t last_at_unix_ms; /* newest event, EVENT_NO_TIME when none */
+    int64_t line_at_unix_ms; /* of the line added last that had a time, EVENT_NO_TIME when none */
 };
 
 /* 0 or ERR_MEMORY (as a plain int: base err codes). */

@@ -7,11 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Lent bytes, not NUL-terminated. {NULL, 0} is "absent". */
-struct text {
-    const char *at;
-    size_t len;
-};
+#include "node/text.h"
 
 enum level {
     LEVEL_NONE = 0, /* the line has none: a Go panic, an "Error: ..." line */
@@ -53,7 +49,8 @@ enum outcome {
 enum event_kind {
     EVENT_UNPARSED = 0, /* not a node line */
     EVENT_OTHER = 1,    /* a node line of a kind not known here; level and message are set */
-    EVENT_TRANSFER = 2, /* a transfer ended: action, outcome, size, piece, satellite, remote, error */
+    EVENT_TRANSFER =
+        2, /* a transfer ended: action, outcome, size, piece, satellite, remote, error */
     EVENT_TRANSFER_STARTED = 3,
     EVENT_TRANSFER_TWIN = 4,  /* second line about one operation: never counted as a transfer */
     EVENT_TRANSFER_ERROR = 5, /* trouble inside a transfer that ends with a line of its own */
@@ -95,10 +92,26 @@ enum event_kind {
     EVENT_GRACEFUL_EXIT = 41,
     EVENT_UPDATER = 42, /* line of the storagenode-updater process */
     EVENT_DATABASE_FAILED = 43,
+    EVENT_PIECE_DELETED = 44,
+    EVENT_CONTACT = 45, /* pinged, cycles of the check-in */
+    EVENT_TRUST = 46,   /* satellite list refreshed */
+    EVENT_TRUST_FAILED = 47,
+    EVENT_HASHSTORE = 48, /* opened, hint files */
+    EVENT_HASHSTORE_DAMAGED = 49,
+    EVENT_COMPACTION_STEP = 50,
+    EVENT_FILEWALKER_STEP = 51, /* a lazy filewalker's subprocess came or went */
+    EVENT_TRASH_RESTORED = 52,  /* restore begun or done */
+    EVENT_FORGET_SATELLITE = 53,
+    EVENT_NODESTATS_FAILED = 54, /* scores, prices or payouts could not be fetched or kept */
+    EVENT_SPACE_ACCOUNTING = 55, /* used-space counters are wrong or cannot be computed */
+    EVENT_ORDERS_BEGIN = 56,
+    EVENT_SERVER_STARTED = 57, /* public or private server listens */
+    EVENT_DATABASE = 58,       /* database created, schema version */
+    EVENT_CHORE = 59,          /* housekeeping without consequences */
     EVENT_KIND_COUNT
 };
 
-#define EVENT_NO_TIME INT64_MIN
+#define EVENT_NO_TIME   INT64_MIN
 #define EVENT_NO_NUMBER INT64_MIN
 
 struct event {

@@ -14,11 +14,11 @@
 /* Scans one unwrapped line (no LF; a final CR is ignored). Fills *out in every case; kind
  * EVENT_UNPARSED when it is not a node line. Never fails, reads only line[0..len).
  *
- * The bytes are lent and may be modified: strings with escapes are decoded in place (decoding never
- * grows). Slices in *out point into them. wrapper_unix_ms is the time the wrapper (docker, CRI)
- * gives, or EVENT_NO_TIME: it supplies the milliseconds when its second equals the line's own, and
- * the whole time when the line has none. */
-void line_scan(char *line, size_t len, int64_t wrapper_unix_ms, struct event *out);
+ * Slices in *out point into the line, which is left as it is: a slice out of a JSON string may
+ * carry escapes (text.h). wrapper_unix_ms is the time the wrapper (docker, CRI) gives, or
+ * EVENT_NO_TIME: it supplies the milliseconds when its second equals the line's own, and the whole
+ * time when the line has none. */
+void line_scan(const char *line, size_t len, int64_t wrapper_unix_ms, struct event *out);
 
 /* Docker json-file and Kubernetes CRI wrappers, including messages split into fragments (docker
  * splits at 16 KiB, CRI marks fragments P). One unwrapper per file; it holds the fragments. */
@@ -26,6 +26,7 @@ struct unwrap_stream {
     char *bytes; /* pending fragments of this stream */
     size_t len, cap;
     int64_t at_unix_ms; /* time of the first fragment */
+    bool pending;       /* a fragment is held */
     bool cut;           /* grew past LINE_MAX_BYTES */
 };
 
@@ -36,7 +37,7 @@ struct unwrap {
 enum unwrap_result {
     UNWRAP_LINE,    /* *line is a whole node line */
     UNWRAP_PENDING, /* a fragment was stored; more follow */
-    UNWRAP_BAD,     /* no memory, or a wrapper that cannot be read: treat the raw line as unparsed */
+    UNWRAP_BAD, /* no memory, or a wrapper that cannot be read: treat the raw line as unparsed */
 };
 
 void unwrap_init(struct unwrap *u);
