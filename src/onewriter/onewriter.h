@@ -23,8 +23,8 @@
  *     failing job is rolled back alone. A job's success is reported only after COMMIT returned OK.
  *   - Every wait has a deadline. FIFO inside a lane; lanes are served by weight, none starves.
  *   - Retry is decided by result code, in one place (ow_code_class).
- *   - Nothing is hidden: errors carry SQLite's extended code and the errno; ow_metrics_read tells the
- *     rest.
+ *   - Nothing is hidden: errors carry SQLite's extended code and the errno; ow_metrics_read tells
+ * the rest.
  *
  * Threads: every function may be called from any thread unless it says otherwise. A job function
  * runs on the writer thread and must not call ow_write/ow_submit/ow_wait/ow_reader_acquire of the
@@ -63,7 +63,7 @@ enum ow_code {
     OW_RESOURCE = 6, /* memory or descriptors ran out; may work later */
     OW_CONFIG = 7,   /* path, rights, settings: an operator must change something */
     OW_IO = 8,
-    OW_CORRUPT = 9, /* the file is damaged or no database; nothing was changed */
+    OW_CORRUPT = 9,  /* the file is damaged or no database; nothing was changed */
     OW_UNKNOWN = 10, /* a COMMIT's outcome could not be learnt */
     OW_CLOSED = 11,
     OW_BUG = 12, /* this library or its caller is wrong */
@@ -124,24 +124,24 @@ struct ow_event {
 struct ow_options {
     uint32_t struct_size; /* set by ow_options_init: lets the library grow this struct */
     const char *path;
-    bool create;                 /* true: make the file when missing */
-    bool read_only;              /* readers only: no writer thread, ow_submit answers OW_CONFIG; the file
-                                    must exist. For a second process that only looks. */
-    int busy_timeout_ms;         /* 30000: how long a foreign lock is waited for */
-    int max_attempts;            /* 3 */
-    int retry_base_delay_ms;     /* 500 */
-    int retry_max_delay_ms;      /* 5000 */
-    int readers;                 /* 5 */
-    int64_t cache_bytes;         /* 64 MB for all connections together: half to the writer */
-    int64_t mmap_bytes;          /* 0; refused unless the linked SQLite is WAL-reset safe */
-    bool synchronous_full;       /* false = NORMAL: a power cut may take the last commits */
-    int group_max_jobs;          /* 1024 jobs in one transaction at most */
-    int group_max_ms;            /* 50: a group takes no further job after that */
-    uint32_t lane_max_jobs;      /* 1024 per lane */
-    int wal_soft_frames;         /* 1000: checkpoint when idle */
-    int wal_hard_frames;         /* 16384: checkpoint in any case */
+    bool create;         /* true: make the file when missing */
+    bool read_only;      /* readers only: no writer thread, ow_submit answers OW_CONFIG; the file
+                            must exist. For a second process that only looks. */
+    int busy_timeout_ms; /* 30000: how long a foreign lock is waited for */
+    int max_attempts;    /* 3 */
+    int retry_base_delay_ms;          /* 500 */
+    int retry_max_delay_ms;           /* 5000 */
+    int readers;                      /* 5 */
+    int64_t cache_bytes;              /* 64 MB for all connections together: half to the writer */
+    int64_t mmap_bytes;               /* 0; refused unless the linked SQLite is WAL-reset safe */
+    bool synchronous_full;            /* false = NORMAL: a power cut may take the last commits */
+    int group_max_jobs;               /* 1024 jobs in one transaction at most */
+    int group_max_ms;                 /* 50: a group takes no further job after that */
+    uint32_t lane_max_jobs;           /* 1024 per lane */
+    int wal_soft_frames;              /* 1000: checkpoint when idle */
+    int wal_hard_frames;              /* 16384: checkpoint in any case */
     int64_t journal_size_limit_bytes; /* 64 MB */
-    int page_size;               /* 0 = SQLite's own; only for a new file */
+    int page_size;                    /* 0 = SQLite's own; only for a new file */
     /* Told what happens; called from any thread of the library, must not call back. May be NULL. */
     void (*observer)(void *ctx, const struct ow_event *event);
     void *observer_ctx;
@@ -182,9 +182,9 @@ struct ow_ticket {
 OW_API int ow_submit(struct ow *db, enum ow_lane lane, ow_job_fn *fn, void *ctx, int timeout_ms,
                      struct ow_ticket *ticket, struct ow_err *err);
 
-/* Waits until the job's transaction was committed or undone. Returns the job's result, or OW_TIMEOUT:
- * the job is then still in the queue or running, the ticket stays valid, wait again. commit_seq
- * (may be NULL) receives the number of the commit. */
+/* Waits until the job's transaction was committed or undone. Returns the job's result, or
+ * OW_TIMEOUT: the job is then still in the queue or running, the ticket stays valid, wait again.
+ * commit_seq (may be NULL) receives the number of the commit. */
 OW_API int ow_wait(struct ow *db, struct ow_ticket *ticket, int timeout_ms, int64_t *commit_seq,
                    struct ow_err *err);
 
@@ -203,10 +203,12 @@ OW_API int64_t ow_commit_seq(struct ow *db);
  * end with SQLITE_INTERRUPT. */
 OW_API int ow_reader_acquire(struct ow *db, const char *label, int timeout_ms, int run_ms,
                              struct ow_conn **out, struct ow_err *err);
-/* Gives it back: running statements are reset, an open transaction is rolled back. NULL is allowed. */
+/* Gives it back: running statements are reset, an open transaction is rolled back. NULL is allowed.
+ */
 OW_API void ow_reader_release(struct ow_conn *conn);
 
-/* ---- Connections and statements (writer inside a job, or lent reader) ------------------------- */
+/* ---- Connections and statements (writer inside a job, or lent reader) -------------------------
+ */
 
 OW_API sqlite3 *ow_conn_handle(struct ow_conn *conn);
 /* Prepares or finds in the connection's cache. The statement is reset and its bindings cleared; it
@@ -225,8 +227,8 @@ struct ow_migration {
     const char *sql; /* run in one transaction with the number's record */
 };
 
-/* Brings the database to the last of `count` steps (PRAGMA user_version holds the number). OW_CONFIG
- * when the database is newer than the program. */
+/* Brings the database to the last of `count` steps (PRAGMA user_version holds the number).
+ * OW_CONFIG when the database is newer than the program. */
 OW_API int ow_migrate(struct ow *db, const struct ow_migration *steps, size_t count,
                       struct ow_err *err);
 

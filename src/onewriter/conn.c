@@ -1,0 +1,276 @@
+/* One connection (conn.h). Everything that is set is read back, since SQLite answers a setting it
+ * cannot honour (WAL on a strange file system, an mmap limit) with silence. Waits for a foreign
+ * process's lock poll each 1 to 5 ms, jittered: SQLite's own table of pauses grows to 100 ms and
+ * lets whoever polls more often win for seconds. What must stay true: autocheckpoint is off
+ * everywhere, and only the writer's connection may checkpoint at close. */
+#include "onewriter/conn.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "onewriter/fail.h"
+#include "onewriter/guard.h"
+#include "onewriter/place.h"
+#include "onewriter/retry.h"
+
+/* VM steps between looks at the clock: tens of microseconds. */
+#define PROGRESS_STEPS 2000
+
+static int wait_for_lock(void *ctx, int tries)
+{
+    struct ow_conn *conn = ctx;
+    int64_t now_us = clock_monotonic_us();
+    if (tries == 0) {
+        conn->busy_until_us = now_us + (int64_t)conn->options->busy_timeout_ms * 1000;
+        if (conn->busy_until_us > conn->busy_cap_us)
+            conn->busy_until_us = conn->busy_cap_us;
+        if (conn->busy_until_us > conn->run_until_us)
+            conn->busy_until_us = conn->run_until_us;
+    }
+    if (now_us >= conn->busy_until_us || ow_stop_passed(conn->stop))
+        return 0;
+    int64_t next_us = now_us + 1000 + (int64_t)ow_random_below(&conn->random, 4000);
+    ow_stop_wait(conn->stop, next_us < conn->busy_until_us ? next_us : conn->busy_until_us);
+    return 1;
+}
+
+static int check_deadline(void *ctx)
+{
+    const struct ow_conn *conn = ctx;
+    return (conn->run_until_us != INT64_MAX && clock_monotonic_us() >= conn->run_until_us) ||
+           ow_stop_passed(conn->stop);
+}
+
+struct pragma {
+    const char *name;
+    int64_t value;
+};
+
+/* Sets and reads back. Some pragmas answer the setting itself, all of them the question. */
+static int pragma_apply(struct ow_conn *conn, struct pragma pragma, struct ow_err *err)
+{
+    char sql[96];
+    snprintf(sql, sizeof(sql), "PRAGMA %s=%lld", pragma.name, (long long)pragma.value);
+    int rc = ow_exec(conn, sql, err);
+    if (rc)
+        return rc;
+    int64_t got = 0;
+    snprintf(sql, sizeof(sql), "PRAGMA %s", pragma.name);
+    rc = ow_conn_read_int(conn, sql, &got, err);
+    if (rc)
+        return rc;
+    if (got != pragma.value)
+        return ow_fail(err, OW_CONFIG, "PRAGMA %s=%lld did not take: SQLite answers %lld",
+                       pragma.name, (long long)pragma.value, (long long)got);
+    return 0;
+}
+
+static int journal_apply(struct ow_conn *conn, struct ow_err *err)
+{
+    sqlite3_stmt *stmt;
+    const char *sql = conn->role == OW_WRITER ? "PRAGMA journal_mode=WAL" : "PRAGMA journal_mode";
+    int rc = ow_prepare(conn, sql, &stmt, err);
+    if (rc)
+        return rc;
+    if (sqlite3_step(stmt) != SQLITE_ROW) {
+        rc = ow_conn_fail(conn, sql, err);
+    } else {
+        const char *mode = (const char *)sqlite3_column_text(stmt, 0);
+        if (!mode || strcmp(mode, "wal") != 0)
+            rc = ow_fail(err, OW_CONFIG, "%s: the journal mode is \"%s\" and cannot become WAL",
+                         conn->options->path, mode ? mode : "?");
+    }
+    sqlite3_reset(stmt);
+    return rc;
+}
+
+static int config_apply(struct ow_conn *conn, struct ow_err *err)
+{
+    const struct {
+        int option, value;
+        const char *name;
+    } configs[] = {
+        {SQLITE_DBCONFIG_DEFENSIVE, 1, "DEFENSIVE"},
+        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, "TRUSTED_SCHEMA"},
+        {SQLITE_DBCONFIG_DQS_DDL, 0, "DQS_DDL"},
+        {SQLITE_DBCONFIG_DQS_DML, 0, "DQS_DML"},
+        {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, "ENABLE_LOAD_EXTENSION"},
+        {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, conn->role == OW_READER, "NO_CKPT_ON_CLOSE"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
+        int got = -1;
+        int rc = sqlite3_db_config(conn->db, configs[i].option, configs[i].value, &got);
+        if (rc != SQLITE_OK || got != configs[i].value)
+            return ow_fail(err, OW_CONFIG, "setting %s=%d of SQLite did not take", configs[i].name,
+                           configs[i].value);
+    }
+    return 0;
+}
+
+static int64_t cache_kib(const struct ow_conn *conn)
+{
+    int64_t half = conn->options->cache_bytes / 2;
+    int64_t bytes = conn->role == OW_WRITER ? half : half / conn->options->readers;
+    return bytes < 1024 ? 1 : bytes / 1024;
+}
+
+static int settings_apply(struct ow_conn *conn, struct ow_err *err)
+{
+    const struct ow_options *options = conn->options;
+    const struct pragma pragmas[] = {
+        {"synchronous", options->synchronous_full ? 2 : 1},
+        {"cache_size", -cache_kib(conn)},
+        {"temp_store", 2},
+        {"mmap_size", options->mmap_bytes},
+        {"wal_autocheckpoint", 0},
+        {"journal_size_limit", options->journal_size_limit_bytes},
+        {"secure_delete", 0},
+        {"cell_size_check", 1},
+        {"query_only", conn->role == OW_READER},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(pragmas); i++) {
+        int rc = pragma_apply(conn, pragmas[i], err);
+        if (rc)
+            return rc;
+    }
+    return config_apply(conn, err);
+}
+
+/* Only an empty file takes a page size; an old one keeps its own. */
+static int page_size_apply(struct ow_conn *conn, struct ow_err *err)
+{
+    int64_t pages = 0;
+    if (conn->role != OW_WRITER || !conn->options->page_size)
+        return 0;
+    int rc = ow_conn_read_int(conn, "PRAGMA page_count", &pages, err);
+    if (rc || pages)
+        return rc;
+    return pragma_apply(conn, (struct pragma){"page_size", conn->options->page_size}, err);
+}
+
+static int tune(struct ow_conn *conn, struct ow_err *err)
+{
+    sqlite3_busy_handler(conn->db, wait_for_lock, conn);
+    int rc = page_size_apply(conn, err);
+    if (!rc)
+        rc = journal_apply(conn, err);
+    if (!rc)
+        rc = settings_apply(conn, err);
+    if (rc)
+        return rc;
+    sqlite3_progress_handler(conn->db, PROGRESS_STEPS, check_deadline, conn);
+    sqlite3_set_authorizer(conn->db, conn->role == OW_READER ? ow_guard_reader : ow_guard_writer,
+                           conn);
+    return 0;
+}
+
+static int open_flags(const struct ow_conn *conn)
+{
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    if (conn->role == OW_READER)
+        return flags | SQLITE_OPEN_READONLY;
+    return flags | SQLITE_OPEN_READWRITE | (conn->options->create ? SQLITE_OPEN_CREATE : 0);
+}
+
+int ow_conn_open(struct ow_conn *conn, enum ow_role role, struct ow_err *err)
+{
+    conn->role = role;
+    conn->busy_cap_us = conn->run_until_us = INT64_MAX;
+    conn->random = (uint64_t)clock_monotonic_us() * 2 + 1;
+    conn->bad = conn->in_job = false;
+    int rc = sqlite3_open_v2(conn->options->path, &conn->db, open_flags(conn), NULL);
+    if (conn->db)
+        sqlite3_extended_result_codes(conn->db, 1);
+    if (rc != SQLITE_OK)
+        rc = ow_fail_sqlite(conn->db, rc, conn->options->path, err);
+    else if (role == OW_WRITER && sqlite3_db_readonly(conn->db, "main") == 1)
+        rc = ow_place_fail_readonly(conn->options->path, err);
+    else
+        rc = tune(conn, err);
+    if (rc)
+        ow_conn_close(conn);
+    return rc;
+}
+
+void ow_conn_close(struct ow_conn *conn)
+{
+    if (!conn->db)
+        return;
+    ow_statements_fini(&conn->statements);
+    sqlite3_stmt *leaked;
+    while ((leaked = sqlite3_next_stmt(conn->db, NULL)))
+        sqlite3_finalize(leaked);
+    sqlite3_close(conn->db);
+    conn->db = NULL;
+}
+
+void ow_conn_begin(struct ow_conn *conn)
+{
+    ow_statements_begin(&conn->statements);
+}
+
+void ow_conn_reset(struct ow_conn *conn)
+{
+    for (sqlite3_stmt *s = sqlite3_next_stmt(conn->db, NULL); s; s = sqlite3_next_stmt(conn->db, s))
+        if (sqlite3_stmt_busy(s))
+            sqlite3_reset(s);
+}
+
+int ow_conn_read_int(struct ow_conn *conn, const char *sql, int64_t *out, struct ow_err *err)
+{
+    sqlite3_stmt *stmt;
+    int rc = ow_prepare(conn, sql, &stmt, err);
+    if (rc)
+        return rc;
+    int step = sqlite3_step(stmt);
+    if (step == SQLITE_ROW)
+        *out = sqlite3_column_int64(stmt, 0);
+    else if (step == SQLITE_DONE)
+        rc = ow_fail(err, OW_BUG, "%s: no row", sql);
+    else
+        rc = ow_conn_fail(conn, sql, err);
+    sqlite3_reset(stmt);
+    return rc;
+}
+
+/* ---- the public part, see onewriter.h ---- */
+
+sqlite3 *ow_conn_handle(struct ow_conn *conn)
+{
+    return conn->db;
+}
+
+int ow_prepare(struct ow_conn *conn, const char *sql, sqlite3_stmt **out, struct ow_err *err)
+{
+    return ow_statements_get(&conn->statements, conn->db, sql, out, err);
+}
+
+int ow_exec(struct ow_conn *conn, const char *sql, struct ow_err *err)
+{
+    int rc = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        return 0;
+    char what[160];
+    snprintf(what, sizeof(what), "running \"%.120s\"", sql);
+    return ow_conn_fail(conn, what, err);
+}
+
+int ow_conn_fail(struct ow_conn *conn, const char *what, struct ow_err *err)
+{
+    int code = sqlite3_extended_errcode(conn->db);
+    enum ow_class class = ow_code_class(code, sqlite3_system_errno(conn->db));
+    if (class == OW_CLASS_OK)
+        return ow_fail(err, OW_BUG, "%s: reported as failed, but SQLite had no error", what);
+    conn->bad |= class == OW_CLASS_CONN || class == OW_CLASS_POISON;
+    int rc = ow_fail_sqlite(conn->db, code, what, err);
+    if (class != OW_CLASS_CANCELLED || clock_monotonic_us() < conn->run_until_us)
+        return rc;
+    if (err)
+        err->code = OW_TIMEOUT;
+    ow_fail_prefix(err, "the time limit of this reader passed");
+    return OW_TIMEOUT;
+}

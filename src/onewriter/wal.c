@@ -1,0 +1,85 @@
+/* Checkpoint policy (wal.h). Reads slow down as the log grows, and with synchronous=NORMAL the
+ * fsync is paid here, so checkpoints go into idle moments and, under load, come in steps. PASSIVE
+ * never waits. TRUNCATE waits a little for readers, and after a miss is not tried again before the
+ * log has grown by another soft limit, so that one long reader costs little. What must stay true:
+ * only the writer's connection is ever given to these functions. */
+#include "onewriter/wal.h"
+
+#include <limits.h>
+
+#include "base/clock.h"
+
+/* How long a group may be delayed for readers to leave the log. */
+#define TRUNCATE_WAIT_US 50000
+
+static int count_frames(void *ctx, sqlite3 *db, const char *schema, int frames)
+{
+    (void)db;
+    (void)schema;
+    struct ow_wal *wal = ctx;
+    if (frames < wal->frames) { /* the log was begun anew */
+        wal->moved = 0;
+        wal->hard_again = 0;
+    }
+    wal->frames = frames;
+    return SQLITE_OK;
+}
+
+void ow_wal_watch(struct ow_wal *wal, struct ow_conn *conn)
+{
+    sqlite3_wal_hook(conn->db, count_frames, wal);
+}
+
+static int checkpoint(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
+                      int mode)
+{
+    int in_log = -1, moved = -1;
+    int64_t start_us = clock_monotonic_us();
+    int rc = sqlite3_wal_checkpoint_v2(conn->db, "main", mode, &in_log, &moved);
+    ow_count(&counters->checkpoints, 1);
+    ow_count(&counters->checkpoint_us_total, (uint64_t)(clock_monotonic_us() - start_us));
+    if (in_log >= 0) {
+        wal->frames = in_log;
+        wal->moved = moved;
+        atomic_store(&counters->wal_frames, in_log);
+    }
+    ow_tell(conn->options,
+            &(struct ow_event){.kind = OW_EVENT_CHECKPOINT, .a = in_log, .b = moved});
+    return rc;
+}
+
+bool ow_wal_wants_idle(const struct ow_wal *wal, const struct ow_options *options)
+{
+    return wal->frames - wal->moved >= options->wal_soft_frames;
+}
+
+void ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters)
+{
+    const struct ow_options *options = conn->options;
+    atomic_store(&counters->wal_frames, wal->frames);
+    if (wal->frames >= options->wal_hard_frames && wal->frames >= wal->hard_again) {
+        if (!ow_wal_empty(wal, conn, counters, clock_monotonic_us() + TRUNCATE_WAIT_US))
+            wal->hard_again = wal->frames + options->wal_soft_frames;
+    } else if ((wal->frames - wal->moved) / 4 >= options->wal_soft_frames) {
+        checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_PASSIVE);
+    }
+}
+
+void ow_wal_idle(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters)
+{
+    int before = wal->moved;
+    checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_PASSIVE);
+    /* A reader pins the rest: wait for another soft limit of new frames instead of trying again
+     * each idle moment. */
+    if (wal->moved == before)
+        wal->moved = wal->frames;
+}
+
+bool ow_wal_empty(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
+                  int64_t deadline_us)
+{
+    conn->busy_cap_us = deadline_us;
+    int rc = checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_TRUNCATE);
+    conn->busy_cap_us = INT64_MAX;
+    return rc == SQLITE_OK && wal->frames == 0;
+}

@@ -1,0 +1,26 @@
+/* When the writer moves the write-ahead log into the database. */
+#ifndef ONEWRITER_WAL_H
+#define ONEWRITER_WAL_H
+
+#include "onewriter/conn.h"
+#include "onewriter/metrics.h"
+
+struct ow_wal {
+    int frames;     /* in the log after the last commit */
+    int moved;      /* of those, known to be in the database */
+    int hard_again; /* the next TRUNCATE is tried at so many frames */
+};
+
+/* Counts the frames of every commit on conn into wal. */
+void ow_wal_watch(struct ow_wal *wal, struct ow_conn *conn);
+/* True when an idle moment should be used for a checkpoint. */
+bool ow_wal_wants_idle(const struct ow_wal *wal, const struct ow_options *options);
+/* After a group: PASSIVE from 4 times the soft limit, TRUNCATE from the hard limit. */
+void ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters);
+/* No job is waiting: PASSIVE from the soft limit. */
+void ow_wal_idle(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters);
+/* Empties the log; waits for readers until deadline_us. True when it is empty. */
+bool ow_wal_empty(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
+                  int64_t deadline_us);
+
+#endif
