@@ -193,12 +193,10 @@ static bool is_plain(const char *at, size_t len)
 
 static size_t copy_with_care(struct buf *out, struct text t, size_t max_bytes, enum text_care care)
 {
-    /* An escape is at most six bytes per byte of the result (12 for 4 of a pair). */
-    size_t source = t.len;
-    if (t.escaped && source / 6 > max_bytes)
-        source = max_bytes * 6 + 12;
-    else if (!t.escaped && source > max_bytes)
-        source = max_bytes + 4 < source ? max_bytes + 4 : source;
+    /* No more than can fill max_bytes: an escape takes at most six bytes for one of the result (a
+     * pair twelve for four), and what is replaced never shrinks. */
+    size_t enough = t.escaped ? max_bytes * 6 + 12 : max_bytes + 4;
+    size_t source = t.len < enough ? t.len : enough;
     char *at = buf_reserve(out, max_bytes + source);
     if (!at)
         return 0;

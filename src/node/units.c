@@ -11,15 +11,15 @@ struct decimal {
     bool negative;
 };
 
-/* More digits than these cannot change a double. */
-#define DIGITS_MAX   18
+/* A number of so many digits fits an int64_t whatever they are. */
+#define SHORT_DIGITS   18
 #define EXPONENT_MAX 5000
 
 static size_t read_digits(const char *at, size_t len, struct decimal *d, bool fraction)
 {
     size_t n = 0;
     for (; n < len && at[n] >= '0' && at[n] <= '9'; n++) {
-        if (d->digits < 100000000000000000u) {
+        if (d->digits < 1000000000000000000u) {
             d->digits = d->digits * 10 + (uint64_t)(at[n] - '0');
             d->exponent -= fraction;
         } else if (!fraction && d->exponent < EXPONENT_MAX) {
@@ -109,7 +109,7 @@ bool units_number(struct text t, double *out)
 static bool short_integer(struct text t, int64_t *out)
 {
     int64_t value = 0;
-    if (!t.len || t.len > DIGITS_MAX)
+    if (!t.len || t.len > SHORT_DIGITS)
         return false;
     for (uint32_t i = 0; i < t.len; i++) {
         unsigned digit = (unsigned char)t.at[i] - '0';
