@@ -59,7 +59,7 @@ function options(host: HTMLElement, onCursor: (index: number | null) => void): u
     scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
     series: [{}, line("ink-in", []), line("ink-out", [5, 4])],
     axes: [
-      { ...axis, grid, ticks: grid, values: tickTexts, space: 64 },
+      { ...axis, grid, ticks: grid, values: tickTexts, space: 64, size: 32 },
       { ...axis, grid, ticks: { show: false }, values: (_, ticks) => ticks.map(axisAmount), space: 36, size: 44 },
     ],
     hooks: { setCursor: [(chart) => onCursor(chart.cursor.idx ?? null)] },
@@ -71,9 +71,8 @@ function axisAmount(value: number): string {
 }
 
 /** A known value between two gaps has no line to be seen by: it is drawn as a point. */
-function lonePoints(chart: uPlot, index: number, show: boolean): number[] | null {
+function lonePoints(chart: uPlot, index: number): number[] {
   const values = chart.data[index] ?? [];
-  if (show) return null;
   const lone: number[] = [];
   values.forEach((value, i) => {
     if (value != null && values[i - 1] == null && values[i + 1] == null) lone.push(i);

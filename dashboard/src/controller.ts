@@ -52,7 +52,10 @@ export class Controller {
   /** Goes to another view, range or choice of nodes; the back button comes back from there. */
   go(change: Partial<Route>): void {
     const hash = formatRoute({ ...this.state.route, ...change });
-    if (hash !== formatRoute(this.state.route)) location.hash = hash;
+    if (hash === formatRoute(this.state.route)) return;
+    location.hash = hash;
+    // The event of the change comes later; a second key may come sooner.
+    this.#readAddress();
   }
 
   pause(paused: boolean): void {

@@ -10,8 +10,8 @@ export function Overview() {
   return (
     <div class="grid">
       <VerdictPanel />
-      <NodesPanel />
       <NowPanel />
+      <NodesPanel />
       <TrafficPanel />
       <TransfersPanel />
     </div>

@@ -113,6 +113,7 @@ function addNews(state: State, news: News, now: number): State {
     ...state,
     recent,
     overview: applyNews(state.overview, news),
+    now,
     freshAt: now,
     clockOffset: news.body.at - now,
   };

@@ -10,6 +10,7 @@ export const T = {
   demoTitle: "These figures come from a simulator, not from your nodes",
   skip: "Skip to the figures",
   views: { overview: "Overview" },
+  railLabel: "Views and settings",
   viewsLabel: "Views",
   toolsLabel: "Page settings",
 
@@ -50,6 +51,7 @@ export const T = {
   },
 
   banner: {
+    label: "Connection",
     lost: "Connection to nodewatch lost.",
     kept: "You are looking at the last figures.",
     nextTry: (age: string) => `Next try in ${age}.`,
@@ -138,8 +140,8 @@ export const T = {
     served: "Served",
     pieces: "Pieces moved",
     errors: "Error lines",
-    unparsed: "Lines not understood",
-    backlog: "Waiting to be read",
+    unparsed: "Not understood",
+    backlog: "Waiting",
     lastEvent: "Last event",
     emptyTitle: "No figure yet.",
     emptyHint: "Counting starts with the first line of a node's log.",

@@ -19,6 +19,11 @@ type Cell = { text: string; title?: string | undefined; notable?: boolean };
 const COLUMNS: readonly Column[] = ["rate", "races", "errors", "unparsed", "backlog", "event"];
 const WORST_FIRST: readonly NodeState[] = ["critical", "attention", "unknown", "good"];
 
+/** Two shares with one sign: 98.9 / 96.2 %. */
+function pair(a: string, b: string): string {
+  return `${a.replace(/ %$/, b.endsWith("%") ? "" : " %")} / ${b}`;
+}
+
 function cells(node: NodeRow, now: number): Record<Column, Cell> {
   const last = node.last_event_at;
   const unknownRate = node.in_bps === null || node.out_bps === null;
@@ -29,7 +34,7 @@ function cells(node: NodeRow, now: number): Record<Column, Cell> {
       title: unknownRate ? T.unknownReason.rate : T.now.rateTitle,
     },
     races: {
-      text: races.map(percent).join(" / "),
+      text: pair(percent(races[0]), percent(races[1])),
       title: races.includes(null) ? T.unknownReason.races : undefined,
     },
     errors: { text: count(node.error_lines), notable: node.error_lines > 0 },

@@ -8,31 +8,26 @@ import { serverNow } from "../state";
 import { T } from "../strings";
 import { Panel, Empty } from "./panel";
 
-function Rate({ name, bps, series }: { name: string; bps: number | null; series: string }) {
+function Figure({ name, value, unit, title, tone }: {
+  name: string;
+  value: string;
+  unit?: string;
+  title?: string;
+  tone?: string | false;
+}) {
   return (
-    <div class={`rate ${series}`}>
+    <div>
       <dt>{name}</dt>
-      <dd title={bps === null ? T.unknownReason.rate : T.now.rateTitle}>
-        <strong>{mbit(bps)}</strong> {T.now.unit}
+      <dd title={title}>
+        <strong class={tone || undefined}>{value}</strong> {unit}
       </dd>
     </div>
   );
 }
 
-function Figure({ name, value, title, alarm }: {
-  name: string;
-  value: string;
-  title?: string;
-  alarm?: boolean;
-}) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd class={alarm ? "notable" : undefined} title={title}>
-        {value}
-      </dd>
-    </div>
-  );
+function Rate({ name, bps, tone }: { name: string; bps: number | null; tone: string }) {
+  const title = bps === null ? T.unknownReason.rate : T.now.rateTitle;
+  return <Figure name={name} value={mbit(bps)} unit={T.now.unit} title={title} tone={tone} />;
 }
 
 function Counters({ overview }: { overview: Overview }) {
@@ -46,19 +41,19 @@ function Counters({ overview }: { overview: Overview }) {
   const { upload, download } = transfers;
   return (
     <>
-      <dl class="rates">
-        <Rate name={T.now.ingress} bps={sumKnown(nodes.map((node) => node.in_bps))} series="in" />
-        <Rate name={T.now.egress} bps={sumKnown(nodes.map((node) => node.out_bps))} series="out" />
+      <dl class="figures">
+        <Rate name={T.now.ingress} bps={sumKnown(nodes.map((node) => node.in_bps))} tone="ink-in" />
+        <Rate name={T.now.egress} bps={sumKnown(nodes.map((node) => node.out_bps))} tone="ink-out" />
+        <Figure name={T.now.lastEvent} value={age} title={last === null ? T.unknownReason.event : utc(last)} />
+        <Figure name={T.now.backlog} value={bytes(backlog)} title={bytesExact(backlog)} />
       </dl>
       <h3>{T.inRange[overview.range]}</h3>
-      <dl class="figures">
+      <dl class="figures sums">
         <Figure name={T.now.stored} value={bytes(upload.bytes)} title={bytesExact(upload.bytes)} />
         <Figure name={T.now.served} value={bytes(download.bytes)} title={bytesExact(download.bytes)} />
         <Figure name={T.now.pieces} value={count(pieces)} />
-        <Figure name={T.now.errors} value={count(errors)} alarm={errors > 0} />
-        <Figure name={T.now.unparsed} value={count(unparsed)} alarm={unparsed > 0} />
-        <Figure name={T.now.backlog} value={bytes(backlog)} title={bytesExact(backlog)} />
-        <Figure name={T.now.lastEvent} value={age} title={last === null ? T.unknownReason.event : utc(last)} />
+        <Figure name={T.now.errors} value={count(errors)} tone={errors > 0 && "notable"} />
+        <Figure name={T.now.unparsed} value={count(unparsed)} tone={unparsed > 0 && "notable"} />
       </dl>
     </>
   );

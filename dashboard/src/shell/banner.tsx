@@ -12,7 +12,7 @@ export function Banner() {
   if (link.kind !== "waiting") return null;
   const seconds = Math.ceil((link.retryAt - state.now) / 1000);
   return (
-    <div class="banner">
+    <section class="banner" aria-label={T.banner.label}>
       <Icon name="attention" />
       <p>
         <strong>{T.banner.lost}</strong> {state.overview && T.banner.kept} {T.panel.cause(link.reason)}{" "}
@@ -23,6 +23,6 @@ export function Banner() {
       <button type="button" onClick={() => controller.retryNow()}>
         {T.banner.retry}
       </button>
-    </div>
+    </section>
   );
 }

@@ -59,18 +59,23 @@ export function NodePicker() {
   const [search, setSearch] = useState("");
   const root = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
+  const popup = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLInputElement>(null);
 
+  const show = () => {
+    // Shown at once and not with the next drawing: what is typed right after `/` belongs here.
+    if (popup.current) popup.current.hidden = false;
+    field.current?.focus();
+    setSearch("");
+    setOpen(true);
+  };
   useEffect(() => {
-    const show = () => setOpen(true);
     addEventListener(OPEN, show);
     return () => removeEventListener(OPEN, show);
   }, []);
 
   useEffect(() => {
     if (!open) return;
-    setSearch("");
-    field.current?.focus();
     const outside = (event: Event) => {
       if (event.target instanceof Node && !root.current?.contains(event.target)) setOpen(false);
     };
@@ -91,25 +96,23 @@ export function NodePicker() {
 
   return (
     <div class="picker" ref={root} onKeyDown={escape}>
-      <button type="button" ref={button} aria-expanded={open} aria-keyshortcuts="/" onClick={() => setOpen(!open)}>
+      <button type="button" ref={button} aria-expanded={open} aria-keyshortcuts="/" onClick={() => (open ? setOpen(false) : show())}>
         <span class="picker-label">{T.picker.label}</span> <span class="picker-value">{chosenText(state)}</span>
         <Icon name="down" />
       </button>
-      {open && (
-        <div class="popup">
-          <input
-            ref={field}
-            type="search"
-            aria-label={T.picker.search}
-            placeholder={T.picker.search}
-            autocomplete="off"
-            spellcheck={false}
-            value={search}
-            onInput={(event) => setSearch(event.currentTarget.value)}
-          />
-          <Choices search={search} />
-        </div>
-      )}
+      <div class="popup" ref={popup} hidden={!open}>
+        <input
+          ref={field}
+          type="search"
+          aria-label={T.picker.search}
+          placeholder={T.picker.search}
+          autocomplete="off"
+          spellcheck={false}
+          value={search}
+          onInput={(event) => setSearch(event.currentTarget.value)}
+        />
+        {open && <Choices search={search} />}
+      </div>
     </div>
   );
 }

@@ -35,7 +35,7 @@ function ThemeSwitch() {
 export function Rail() {
   const { state, openHelp } = useApp();
   return (
-    <div class="rail">
+    <aside class="rail" aria-label={T.railLabel}>
       <nav aria-label={T.viewsLabel}>
         {VIEWS.map((view) => (
           <a
@@ -55,6 +55,6 @@ export function Rail() {
         </button>
         {state.meta && <p class="version">{T.help.version(state.meta.version)}</p>}
       </div>
-    </div>
+    </aside>
   );
 }
