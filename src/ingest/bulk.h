@@ -27,11 +27,11 @@ struct bulk_progress {
                    const struct bulk_totals *totals);
 };
 
-/* Reads the files in the order given; progress may be NULL. Stops at the first error (its text names
- * the file); what was committed until then stays, and *totals counts it. *stop (may be NULL) ends the
- * run early with ERR_CANCELLED. */
-int bulk_run(const struct ingest_sink *sink, int64_t node_id, const char *const *paths, size_t count,
-             const struct bulk_progress *progress, const volatile sig_atomic_t *stop,
+/* Reads the files in the order given; progress may be NULL. Stops at the first error (its text
+ * names the file); what was committed until then stays, and *totals counts it. *stop (may be NULL)
+ * ends the run early with ERR_CANCELLED. */
+int bulk_run(const struct ingest_sink *sink, int64_t node_id, const char *const *paths,
+             size_t count, const struct bulk_progress *progress, const volatile sig_atomic_t *stop,
              struct bulk_totals *totals, struct err *err);
 
 #endif

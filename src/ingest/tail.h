@@ -33,7 +33,7 @@ struct tail_node {
 struct tail_status {
     int64_t node_id;
     bool log_found;
-    int64_t backlog_bytes;     /* bytes of the family not yet committed (plain files only) */
+    int64_t backlog_bytes;       /* bytes of the family not yet committed (plain files only) */
     int64_t newest_read_unix_ms; /* wall clock of the last read that gave bytes, 0 = never */
 };
 
