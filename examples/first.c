@@ -31,6 +31,7 @@ int main(int argc, char **argv)
     static const struct ow_migration steps[] = {
         {1, "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"},
     };
+    char text[] = "written once, for good";
     struct ow *db = NULL;
     struct ow_err err = {OW_OK, 0, 0, ""};
     struct ow_options options;
@@ -39,7 +40,7 @@ int main(int argc, char **argv)
     if (!rc)
         rc = ow_migrate(db, steps, 1, &err);
     if (!rc)
-        rc = ow_write(db, OW_LANE_NORMAL, insert_note, "written once, for good", 5000, &err);
+        rc = ow_write(db, OW_LANE_NORMAL, insert_note, text, 5000, &err);
     if (!rc)
         rc = print_notes(db, &err);
     if (rc)

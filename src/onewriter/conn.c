@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "onewriter/database.h"
 #include "onewriter/fail.h"
 #include "onewriter/guard.h"
 #include "onewriter/place.h"
@@ -246,11 +247,15 @@ sqlite3 *ow_conn_handle(struct ow_conn *conn)
 
 int ow_prepare(struct ow_conn *conn, const char *sql, sqlite3_stmt **out, struct ow_err *err)
 {
+    if (ow_is_foreign(conn->owner, err))
+        return OW_CLOSED;
     return ow_statements_get(&conn->statements, conn->db, sql, out, err);
 }
 
 int ow_exec(struct ow_conn *conn, const char *sql, struct ow_err *err)
 {
+    if (ow_is_foreign(conn->owner, err))
+        return OW_CLOSED;
     int rc = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         return 0;

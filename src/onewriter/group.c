@@ -182,10 +182,23 @@ static bool is_job_at_fault(const struct ow_err *err)
     }
 }
 
+static void put_back(struct ow_writer *writer, struct ow_job *job)
+{
+    struct ow_jobs list = {0};
+    ow_jobs_append(&list, job);
+    ow_count(&writer->counters->jobs_rerun, 1);
+    ow_jobs_prepend_all(&writer->redo, &list);
+    undo_all(writer);
+}
+
 /* False when the transaction has ended. */
 static bool handle_failure(struct ow_writer *writer, struct ow_job *job, bool guarded)
 {
     if (is_job_at_fault(&job->err)) {
+        if (job->err.code == OW_CANCELLED && ow_stop_passed(writer->stop)) {
+            put_back(writer, job); /* the close ended it: answered with all that is left */
+            return false;
+        }
         settle_failed(writer, job);
         if (undo_job(writer, guarded))
             return true;
@@ -194,12 +207,8 @@ static bool handle_failure(struct ow_writer *writer, struct ow_job *job, bool gu
     }
     bool shared = writer->members.first != NULL;
     struct ow_err why = job->err;
-    struct ow_jobs culprit = {0};
-    ow_jobs_append(&culprit, job);
     job->alone = true;
-    ow_count(&writer->counters->jobs_rerun, 1);
-    ow_jobs_prepend_all(&writer->redo, &culprit);
-    undo_all(writer);
+    put_back(writer, job);
     writer->reopen |= ow_err_class(&why) == OW_CLASS_CONN;
     if (!shared || ow_err_class(&why) == OW_CLASS_POISON)
         recover_or_fail(writer, &why);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/cleanup.h"
@@ -77,6 +78,12 @@ int ow_guard_reader(void *ctx, int action, const char *a, const char *b, const c
         return verdict(strcasecmp(b, "load_extension") != 0);
     case SQLITE_PRAGMA:
         return verdict(pragma_is_allowed(a, b, false));
+    case SQLITE_INSERT:
+        return verdict(strcmp(a, "sqlite_master") == 0);
+    case SQLITE_CREATE_TABLE:
+        /* Both are asked when a table-valued function (json_each) declares its columns. A real
+         * CREATE TABLE fails all the same: the file is open for reading only. */
+        return SQLITE_OK;
     default:
         return SQLITE_DENY;
     }

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -73,7 +74,7 @@ static int check_file(const struct ow_options *options, bool *exists, struct ow_
                              path);
     if (!S_ISREG(st.st_mode))
         return ow_fail(err, OW_CONFIG, "the path of the database, %s, is no regular file", path);
-    if (access(path, R_OK | W_OK) != 0)
+    if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) != 0)
         return ow_fail_errno(err, OW_CONFIG, errno, "cannot read and write the database %s", path);
     return 0;
 }
@@ -96,7 +97,7 @@ int ow_place_check(const struct ow_options *options, struct ow_err *err)
     if (rc)
         return rc;
     /* The -wal and -shm files are made beside the database, so the folder must be writable too. */
-    if (access(folder, W_OK | X_OK) != 0)
+    if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
         return ow_fail_errno(err, OW_CONFIG, errno,
                              "cannot create files in %s, the folder of the "
                              "database",
@@ -106,7 +107,7 @@ int ow_place_check(const struct ow_options *options, struct ow_err *err)
 
 int ow_place_fail_readonly(const char *path, struct ow_err *err)
 {
-    int sys_errno = access(path, W_OK) != 0 ? errno : EROFS;
+    int sys_errno = faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0 ? errno : EROFS;
     return ow_fail_errno(err, OW_CONFIG, sys_errno, "the database %s can only be read", path);
 }
 

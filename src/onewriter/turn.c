@@ -20,6 +20,7 @@ static void unlink_waiter(struct ow_turn *turn, struct ow_waiter *waiter)
     *(before ? &before->next : &turn->first) = waiter->next;
     if (turn->last == waiter)
         turn->last = before;
+    turn->length--;
 }
 
 void *ow_turn_wait(struct ow_turn *turn, struct mutex *lock, int64_t deadline_us)
@@ -28,6 +29,7 @@ void *ow_turn_wait(struct ow_turn *turn, struct mutex *lock, int64_t deadline_us
     cond_init(&self.granted);
     *(turn->last ? &turn->last->next : &turn->first) = &self;
     turn->last = &self;
+    turn->length++;
     while (!self.gift && cond_wait_until(&self.granted, lock, deadline_us))
         ;
     if (!self.gift)
@@ -44,6 +46,7 @@ bool ow_turn_grant(struct ow_turn *turn, void *gift)
     turn->first = waiter->next;
     if (!turn->first)
         turn->last = NULL;
+    turn->length--;
     waiter->gift = gift;
     cond_signal(&waiter->granted);
     return true;

@@ -6,6 +6,7 @@
 
 struct ow_turn {
     struct ow_waiter *first, *last;
+    int length;
 };
 
 /* Waits, with the mutex held, until ow_turn_grant reaches this thread. Returns what was granted, or

@@ -1,0 +1,270 @@
+/* Readers: what they may not do, who gets one first, deadlines, the state in which one comes back.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "onewriter/database.h"
+#include "ow_support.h"
+
+static struct ow_conn *acquire(struct ow *db, int run_ms)
+{
+    struct ow_conn *reader;
+    struct ow_err err;
+    if (ow_reader_acquire(db, "test", WAIT_MS, run_ms, &reader, &err))
+        fail_msg("%s", err.text);
+    return reader;
+}
+
+static struct ow *open_with_readers(const char *dir, int readers)
+{
+    struct ow_options options;
+    ow_options_init(&options, NULL);
+    options.readers = readers;
+    return open_items(dir, &options);
+}
+
+static void refuses_every_statement_that_changes_something(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_items(dir, NULL);
+    const char *const refused[] = {
+        "INSERT INTO item(value) VALUES(1)",
+        "UPDATE item SET value = 2",
+        "DELETE FROM item",
+        "CREATE TABLE other(x)",
+        "CREATE TEMP TABLE other(x)",
+        "CREATE INDEX other ON item(value)",
+        "DROP TABLE item",
+        "ALTER TABLE item RENAME TO other",
+        "REINDEX",
+        "ANALYZE",
+        "VACUUM",
+        "ATTACH 'other.db' AS other",
+        "DETACH main",
+        "PRAGMA wal_checkpoint",
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+        "PRAGMA wal_autocheckpoint=100",
+        "PRAGMA journal_mode=DELETE",
+        "PRAGMA locking_mode=EXCLUSIVE",
+        "PRAGMA query_only=0",
+        "PRAGMA user_version=9",
+        "PRAGMA cache_size=1",
+        "PRAGMA incremental_vacuum",
+        "PRAGMA optimize",
+        "PRAGMA writable_schema=1",
+        "SELECT load_extension('x')",
+        "SELECT * FROM pragma_wal_checkpoint",
+    };
+    struct ow_conn *reader = acquire(db, 0);
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        struct ow_err err = {0};
+        int rc = ow_exec(reader, refused[i], &err);
+        if (rc == OW_OK || rc == OW_BUG)
+            fail_msg("%s: %d %s", refused[i], rc, err.text);
+    }
+    ow_reader_release(reader);
+    assert_int_equal(read_int(db, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'other'"), 0);
+    close_items(db);
+}
+
+static void allows_whatever_only_reads(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_items(dir, NULL);
+    const char *const allowed[] = {
+        "SELECT * FROM item",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5) SELECT * FROM n",
+        "SELECT * FROM json_each('[1]')",
+        "BEGIN; SELECT count(*) FROM item; COMMIT",
+        "SAVEPOINT a; SELECT count(*) FROM item; RELEASE a",
+        "PRAGMA table_info(item)",
+        "SELECT * FROM pragma_table_info('item')",
+        "PRAGMA user_version",
+        "PRAGMA integrity_check",
+        "EXPLAIN QUERY PLAN SELECT * FROM item",
+    };
+    struct ow_conn *reader = acquire(db, 0);
+    for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
+        struct ow_err err = {0};
+        if (ow_exec(reader, allowed[i], &err))
+            fail_msg("%s: %s", allowed[i], err.text);
+    }
+    ow_reader_release(reader);
+    close_items(db);
+}
+
+static void says_when_no_reader_came_back_in_time(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_with_readers(dir, 1);
+    struct ow_conn *first = acquire(db, 0), *second = first;
+    struct ow_err err = {0};
+    assert_int_equal(ow_reader_acquire(db, "second", 10, 0, &second, &err), OW_TIMEOUT);
+    assert_null(second);
+    assert_non_null(strstr(err.text, "second"));
+    ow_reader_release(first);
+    ow_reader_release(acquire(db, 0));
+    close_items(db);
+}
+
+/* Borrowers that came in a known order write down the order in which they were served. */
+struct line {
+    struct ow *db;
+    struct mutex lock;
+    int served[8];
+    int count;
+};
+
+struct borrower {
+    struct line *line;
+    int number, rc;
+};
+
+static void *borrow(void *arg)
+{
+    struct borrower *b = arg;
+    struct ow_conn *reader;
+    b->rc = ow_reader_acquire(b->line->db, "borrower", WAIT_MS, 0, &reader, NULL);
+    if (b->rc)
+        return NULL;
+    mutex_lock(&b->line->lock);
+    b->line->served[b->line->count++] = b->number;
+    mutex_unlock(&b->line->lock);
+    ow_reader_release(reader);
+    return NULL;
+}
+
+static int waiting(struct ow *db)
+{
+    LOCK(&db->pool.lock);
+    return db->pool.turn.length;
+}
+
+static void lends_first_come_first_served(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct line line = {.db = open_with_readers(dir, 1)};
+    struct borrower borrowers[8];
+    pthread_t threads[8];
+    mutex_init(&line.lock);
+    struct ow_conn *only = acquire(line.db, 0);
+    for (int i = 0; i < 8; i++) {
+        borrowers[i] = (struct borrower){&line, i, -1};
+        assert_int_equal(thread_start(&threads[i], "borrower", borrow, &borrowers[i], NULL), 0);
+        while (waiting(line.db) <= i)
+            sched_yield();
+    }
+    ow_reader_release(only);
+    for (int i = 0; i < 8; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(borrowers[i].rc, 0);
+        assert_int_equal(line.served[i], i);
+    }
+    struct ow_metrics metrics;
+    ow_metrics_read(line.db, &metrics);
+    assert_int_equal(metrics.reader_waits, 8);
+    assert_int_equal(metrics.readers_lent, 0);
+    mutex_fini(&line.lock);
+    close_items(line.db);
+}
+
+static void ends_a_query_that_runs_longer_than_allowed(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_with_readers(dir, 1);
+    struct ow_conn *reader = acquire(db, 20);
+    struct ow_err err = {0};
+    const char *endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+                          "SELECT count(*) FROM n";
+    assert_int_equal(ow_exec(reader, endless, &err), OW_TIMEOUT);
+    assert_int_equal(err.sqlite_code, SQLITE_INTERRUPT);
+    ow_reader_release(reader);
+
+    reader = acquire(db, 0);
+    assert_int_equal(ow_exec(reader,
+                             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+                             "LIMIT 100000) SELECT count(*) FROM n",
+                             NULL),
+                     0);
+    ow_reader_release(reader);
+    close_items(db);
+}
+
+static void takes_a_reader_back_without_transaction_or_running_statement(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_with_readers(dir, 1);
+    write_item(db, 1);
+    write_item(db, 2);
+    struct ow_conn *reader = acquire(db, 0);
+    sqlite3 *handle = ow_conn_handle(reader);
+    sqlite3_stmt *stmt, *own;
+    assert_int_equal(ow_exec(reader, "BEGIN", NULL), 0);
+    assert_int_equal(ow_prepare(reader, "SELECT value FROM item", &stmt, NULL), 0);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    assert_int_equal(sqlite3_prepare_v2(handle, "SELECT id FROM item", -1, &own, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(own), SQLITE_ROW);
+    write_item(db, 3);
+    ow_reader_release(reader);
+
+    reader = acquire(db, 0);
+    assert_ptr_equal(ow_conn_handle(reader), handle);
+    assert_true(sqlite3_get_autocommit(handle));
+    for (sqlite3_stmt *s = sqlite3_next_stmt(handle, NULL); s; s = sqlite3_next_stmt(handle, s))
+        assert_false(sqlite3_stmt_busy(s));
+    sqlite3_finalize(own);
+    ow_reader_release(reader);
+    assert_int_equal(read_int(db, "SELECT count(*) FROM item"), 3);
+    close_items(db);
+}
+
+static void opens_a_new_connection_in_place_of_a_bad_one(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_with_readers(dir, 1);
+    struct ow_conn *reader = acquire(db, 0);
+    sqlite3_stmt *stmt;
+    assert_int_equal(ow_prepare(reader, "SELECT 1", &stmt, NULL), 0);
+    reader->bad = true; /* as after an I/O error */
+    ow_reader_release(reader);
+    assert_null(reader->db);
+    write_item(db, 1);
+    assert_int_equal(read_int(db, "SELECT count(*) FROM item"), 1);
+    close_items(db);
+}
+
+static void sees_a_write_as_soon_as_it_was_acknowledged(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_items(dir, NULL);
+    for (int64_t i = 0; i < 500; i++) {
+        write_item(db, i);
+        assert_int_equal(read_int(db, "SELECT seq FROM ow_commit"), ow_commit_seq(db));
+        assert_int_equal(read_int(db, "SELECT max(value) FROM item"), i);
+    }
+    close_items(db);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_every_statement_that_changes_something),
+        cmocka_unit_test(allows_whatever_only_reads),
+        cmocka_unit_test(says_when_no_reader_came_back_in_time),
+        cmocka_unit_test(lends_first_come_first_served),
+        cmocka_unit_test(ends_a_query_that_runs_longer_than_allowed),
+        cmocka_unit_test(takes_a_reader_back_without_transaction_or_running_statement),
+        cmocka_unit_test(opens_a_new_connection_in_place_of_a_bad_one),
+        cmocka_unit_test(sees_a_write_as_soon_as_it_was_acknowledged),
+    };
+    return cmocka_run_group_tests_name("readers", tests, NULL, NULL);
+}
