@@ -146,12 +146,11 @@ export function reduce(state: State, action: Action): State {
   }
 }
 
+const STALE_AFTER_MS = 3000;
+
 /** How old the shown figures are when nothing brings them up to date any more; null while fresh. */
 export function staleFor(state: State): number | null {
   if (state.overview === null || state.paused) return null;
-  const cutOff = state.link.kind !== "live" || state.failure !== null;
   const age = state.now - state.freshAt;
-  return cutOff && age >= STALE_AFTER_MS ? age : null;
+  return state.link.kind !== "live" && age >= STALE_AFTER_MS ? age : null;
 }
-
-const STALE_AFTER_MS = 3000;

@@ -37,6 +37,7 @@ export const T = {
 
   live: {
     connecting: "Connecting",
+    noFigures: "Figures cannot be loaded",
     live: "Live",
     lastEvent: (age: string) => `last event ${age} ago`,
     noEvent: "no event yet",
@@ -54,7 +55,8 @@ export const T = {
     label: "Connection",
     lost: "Connection to nodewatch lost.",
     kept: "You are looking at the last figures.",
-    nextTry: (age: string) => `Next try in ${age}.`,
+    notRefreshed: "The figures could not be brought up to date.",
+    nextTry: (age: string) => `Next try in ${age}`,
     retry: "Retry now",
     back: "Connection to nodewatch is back.",
   },
@@ -159,6 +161,7 @@ export const T = {
     chart: (span: string, unit: string) => `Ingress and egress, ${span}, in ${unit}`,
     chartHelp: "Arrow keys move along the time; Home and End go to either end; Escape leaves.",
     showTable: "Show as table",
+    showChart: "Show as chart",
     tableRegion: "Table of the traffic",
     time: "Time",
     gap: "no line in the log",

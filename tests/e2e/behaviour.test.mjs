@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { assetsFolder, expectText, launch, open, visit } from "./support/browser.mjs";
-import { newWorld, node } from "./support/fake-data.mjs";
+import { newWorld, node, overviewOf } from "./support/fake-data.mjs";
 import { startFake } from "./support/fake-server.mjs";
 
 let browser;
@@ -61,7 +61,7 @@ scene("a lost connection leaves the page usable, and coming back gives what was 
   const asked = overviews(server);
   server.fault.stream = 503;
   server.dropStreams();
-  await expectText(page, ".banner", /Connection to nodewatch lost\..*Cause:.*Next try in [0-9]+ s\./);
+  await expectText(page, ".banner", /Connection to nodewatch lost\..*Cause:.*Next try in [0-9]+ s/);
   await expectText(page, ".live", /Reconnecting/);
   await expectText(page, "[role=status]", "Connection to nodewatch lost.");
   assert.equal(await page.title(), "Not connected · nodewatch");
@@ -100,15 +100,43 @@ scene("a restarted server is asked for everything again", async (page, server) =
   assert.match(page.url(), /range=24h$/);
 });
 
+scene("a refresh that fails keeps the figures and says why they are not new", async (page, server) => {
+  server.fault.overview = (response) => {
+    response.writeHead(503, { "Content-Type": "application/json" });
+    response.end(JSON.stringify({ error: "the database is busy" }));
+  };
+  server.send("resync", {});
+  await expectText(page, ".banner", /could not be brought up to date\..*Cause: the database is busy/);
+  server.delta(1, { error_lines: 2 });
+  await expectText(page, ".panel-now .sums", "Error lines46");
+  server.fault.overview = undefined;
+  await page.getByRole("button", { name: "Retry now" }).click();
+  await page.waitForSelector(".banner", { state: "detached" });
+});
+
 scene("resync fetches the overview again", async (page, server) => {
   server.world.nodes[0].error_lines = 900;
   server.send("resync", {});
   await expectText(page, ".panel-now .sums", "Error lines941");
 });
 
-scene("messages between the overview and the stream are not lost", async (page) => {
-  await expectText(page, ".panel-nodes tbody", "Cabin-Pi");
-  await expectText(page, ".panel-now .sums", "Error lines44");
+test("messages between the first overview and the stream are not lost", async () => {
+  const server = await startFake(assetsFolder());
+  // The stream begins later than the overview, and a message has come in between.
+  const body = JSON.stringify(overviewOf(server.world, "1h", []));
+  server.fault.stream = 503;
+  server.fault.overview = (response) => {
+    server.fault = {};
+    server.world.nodes[0].error_lines = 30;
+    server.world.seq += 1;
+    response.end(body);
+  };
+  try {
+    await visit(browser, server, (page) => expectText(page, ".panel-now .sums", "Error lines71"));
+    assert.equal(overviews(server), 2);
+  } finally {
+    await server.close();
+  }
 });
 
 scene("pausing holds the figures, resuming brings them up to date", async (page, server) => {

@@ -116,8 +116,8 @@ function TrafficBody({ overview }: { overview: Overview }) {
         <Chart series={series} label={label} help={T.traffic.chartHelp} onCursor={follow} />
       )}
       <p class="foot">
-        <button type="button" class="link" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
-          {T.traffic.showTable}
+        <button type="button" class="link" onClick={() => setAsTable(!asTable)}>
+          {asTable ? T.traffic.showChart : T.traffic.showTable}
         </button>
         <span class="note">{T.traffic.note(zoneName())}</span>
       </p>

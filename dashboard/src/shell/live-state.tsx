@@ -36,6 +36,7 @@ export function liveText(state: State): Shown {
     return { tone: "attention", word: wait > 0 ? T.live.reconnecting(`${seconds} s`) : T.live.reconnectingNow };
   }
   if (link.kind === "connecting") return { tone: "off", word: T.live.connecting };
+  if (!overview && state.failure) return { tone: "attention", word: T.live.noFigures };
   const silent = silence(state);
   if (silent) return silent;
   const last = overview?.last_event_at ?? null;
