@@ -5,11 +5,12 @@
 
 #include <string.h>
 
-static inline bool two_digits(const char *at, int *out)
+/* The number at[0..2); *bad is set when that is not two digits. */
+static inline int two_digits(const char *at, bool *bad)
 {
     unsigned tens = (unsigned char)at[0] - '0', ones = (unsigned char)at[1] - '0';
-    *out = (int)(tens * 10 + ones);
-    return tens < 10 && ones < 10;
+    *bad |= tens > 9 || ones > 9;
+    return (int)(tens * 10 + ones);
 }
 
 static int64_t days_from_civil(int year, int month, int day)
@@ -31,13 +32,13 @@ static int days_in_month(int year, int month)
 /* "2026-08-20T10:00:14" to seconds as if it were UTC. */
 static bool parse_civil(const char *at, int64_t *unix_s)
 {
-    int century, years, month, day, hour, minute, second;
-    bool good = two_digits(at, &century) & two_digits(at + 2, &years) & two_digits(at + 5, &month) &
-                two_digits(at + 8, &day) & two_digits(at + 11, &hour) &
-                two_digits(at + 14, &minute) & two_digits(at + 17, &second);
-    if (!good || at[4] != '-' || at[7] != '-' || at[10] != 'T' || at[13] != ':' || at[16] != ':')
+    bool bad = false;
+    int year = two_digits(at, &bad) * 100 + two_digits(at + 2, &bad);
+    int month = two_digits(at + 5, &bad), day = two_digits(at + 8, &bad);
+    int hour = two_digits(at + 11, &bad), minute = two_digits(at + 14, &bad);
+    int second = two_digits(at + 17, &bad);
+    if (bad || at[4] != '-' || at[7] != '-' || at[10] != 'T' || at[13] != ':' || at[16] != ':')
         return false;
-    int year = century * 100 + years;
     if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 ||
         minute > 59 || second > 59)
         return false;
@@ -54,9 +55,11 @@ static size_t parse_zone(const char *at, size_t len, int *offset_s)
     if (len < 5 || (*at != '+' && *at != '-'))
         return 0;
     size_t colon = at[3] == ':';
-    int hours, minutes;
-    if (len < 5 + colon || !two_digits(at + 1, &hours) || !two_digits(at + 3 + colon, &minutes) ||
-        hours > 23 || minutes > 59)
+    if (len < 5 + colon)
+        return 0;
+    bool bad = false;
+    int hours = two_digits(at + 1, &bad), minutes = two_digits(at + 3 + colon, &bad);
+    if (bad || hours > 23 || minutes > 59)
         return 0;
     *offset_s = (hours * 3600 + minutes * 60) * (*at == '-' ? -1 : 1);
     return 5 + colon;

@@ -197,6 +197,8 @@ static size_t copy_with_care(struct buf *out, struct text t, size_t max_bytes, e
      * pair twelve for four), and what is replaced never shrinks. */
     size_t enough = t.escaped ? max_bytes * 6 + 12 : max_bytes + 4;
     size_t source = t.len < enough ? t.len : enough;
+    if (max_bytes > source * 3) /* every byte replaced */
+        max_bytes = source * 3;
     char *at = buf_reserve(out, max_bytes + source);
     if (!at)
         return 0;
