@@ -78,12 +78,10 @@ int ow_guard_reader(void *ctx, int action, const char *a, const char *b, const c
         return verdict(strcasecmp(b, "load_extension") != 0);
     case SQLITE_PRAGMA:
         return verdict(pragma_is_allowed(a, b, false));
-    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+        /* Asked when a table-valued function (json_each) declares its columns. A real UPDATE of the
+         * schema fails all the same: DEFENSIVE, and the file is open for reading only. */
         return verdict(strcmp(a, "sqlite_master") == 0);
-    case SQLITE_CREATE_TABLE:
-        /* Both are asked when a table-valued function (json_each) declares its columns. A real
-         * CREATE TABLE fails all the same: the file is open for reading only. */
-        return SQLITE_OK;
     default:
         return SQLITE_DENY;
     }

@@ -19,7 +19,7 @@ static int count_frames(void *ctx, sqlite3 *db, const char *schema, int frames)
     struct ow_wal *wal = ctx;
     if (frames < wal->frames) { /* the log was begun anew */
         wal->moved = 0;
-        wal->hard_again = 0;
+        wal->again = 0;
     }
     wal->frames = frames;
     return SQLITE_OK;
@@ -48,31 +48,36 @@ static int checkpoint(struct ow_wal *wal, struct ow_conn *conn, struct ow_counte
     return rc;
 }
 
+/* After a checkpoint that readers kept from its end, another is worth its fsync only when there is
+ * more to move. */
+static void checkpoint_paced(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters)
+{
+    checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_PASSIVE);
+    wal->again = wal->moved < wal->frames ? wal->frames + conn->options->wal_soft_frames : 0;
+}
+
 bool ow_wal_wants_idle(const struct ow_wal *wal, const struct ow_options *options)
 {
-    return wal->frames - wal->moved >= options->wal_soft_frames;
+    return wal->frames - wal->moved >= options->wal_soft_frames && wal->frames >= wal->again;
 }
 
 void ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters)
 {
     const struct ow_options *options = conn->options;
     atomic_store(&counters->wal_frames, wal->frames);
-    if (wal->frames >= options->wal_hard_frames && wal->frames >= wal->hard_again) {
+    if (wal->frames < wal->again)
+        return;
+    if (wal->frames >= options->wal_hard_frames) {
         if (!ow_wal_empty(wal, conn, counters, clock_monotonic_us() + TRUNCATE_WAIT_US))
-            wal->hard_again = wal->frames + options->wal_soft_frames;
+            wal->again = wal->frames + options->wal_soft_frames;
     } else if ((wal->frames - wal->moved) / 4 >= options->wal_soft_frames) {
-        checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_PASSIVE);
+        checkpoint_paced(wal, conn, counters);
     }
 }
 
 void ow_wal_idle(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters)
 {
-    int before = wal->moved;
-    checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_PASSIVE);
-    /* A reader pins the rest: wait for another soft limit of new frames instead of trying again
-     * each idle moment. */
-    if (wal->moved == before)
-        wal->moved = wal->frames;
+    checkpoint_paced(wal, conn, counters);
 }
 
 bool ow_wal_empty(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,

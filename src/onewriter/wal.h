@@ -6,9 +6,9 @@
 #include "onewriter/metrics.h"
 
 struct ow_wal {
-    int frames;     /* in the log after the last commit */
-    int moved;      /* of those, known to be in the database */
-    int hard_again; /* the next TRUNCATE is tried at so many frames */
+    int frames; /* in the log after the last commit */
+    int moved;  /* of those, known to be in the database */
+    int again;  /* no checkpoint below so many frames: readers kept the last one from its end */
 };
 
 /* Counts the frames of every commit on conn into wal. */
