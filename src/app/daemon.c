@@ -58,20 +58,10 @@ static void on_committed(void *ctx, const struct batch *batch)
     web_committed(d->web, batch);
 }
 
-static const char *node_name(const struct daemon *d, int64_t id)
-{
-    for (size_t i = 0; i < d->config->node_count; i++) {
-        if (d->nodes[i].id == id)
-            return d->nodes[i].name;
-    }
-    return "?";
-}
-
 static void on_remark(void *ctx, int64_t node_id, char level, const char *text)
 {
-    char line[640];
-    snprintf(line, sizeof(line), "%s: %s", node_name(ctx, node_id), text);
-    log_from(NULL, level, line);
+    (void)node_id; /* the text begins with the node's name */
+    log_from(ctx, level, text);
 }
 
 static struct web_log_status log_status(void *ctx, int64_t node_id)

@@ -1,7 +1,7 @@
 /* What was stored, read back: the exported rows, and the sums that pages and reports show. Sums come
  * from the rollups only; nothing here but store_transfers and store_notes reads rows of single lines.
  *
- * A node filter is handed to SQLite as a JSON array (NULL = all), so that every query is one fixed
+ * A node filter is handed to SQLite as the text ",1,3," (NULL = all), so that every query is one fixed
  * text that stays prepared. */
 #include "store/sqlite/internal.h"
 
@@ -14,12 +14,12 @@
 
 #define QUERY_RUN_MS 10000
 
-#define NODE_FILTER "(?3 IS NULL OR node_id IN (SELECT value FROM json_each(?3)))"
+#define NODE_FILTER "(?3 IS NULL OR instr(?3, ',' || node_id || ',') > 0)"
 
 /* Starts every query context, so that one function can bind them all. */
 struct range_bind {
     int64_t from, to;
-    struct buf nodes; /* JSON array; empty = all */
+    struct buf nodes; /* ",1,3,"; empty = all */
     int64_t extra;    /* ?4 of the queries that have one */
 };
 
@@ -32,9 +32,7 @@ static int range_bind_init(struct range_bind *bind, const struct store_range *ra
         .extra = extra,
     };
     for (size_t i = 0; i < range->node_count; i++)
-        buf_printf(&bind->nodes, "%c%" PRId64, i ? ',' : '[', range->node_ids[i]);
-    if (range->node_count)
-        buf_add_text(&bind->nodes, "]");
+        buf_printf(&bind->nodes, "%s%" PRId64 ",", i ? "" : ",", range->node_ids[i]);
     if (!bind->nodes.failed)
         return 0;
     buf_fini(&bind->nodes);
