@@ -1,8 +1,8 @@
 /* Checkpoint policy (wal.h). Reads slow down as the log grows, and with synchronous=NORMAL the
  * fsync is paid here, so checkpoints go into idle moments and, under load, come in steps. PASSIVE
- * never waits. TRUNCATE waits a little for readers, and after a miss is not tried again before the
- * log has grown by another soft limit, so that one long reader costs little. What must stay true:
- * only the writer's connection is ever given to these functions. */
+ * never waits, TRUNCATE waits a little for readers. After one that readers kept from its end, the
+ * next comes when the log has grown by another soft limit, so that one long reader costs little.
+ * What must stay true: only the writer's connection is ever given to these functions. */
 #include "onewriter/wal.h"
 
 #include <limits.h>
@@ -68,8 +68,9 @@ void ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_coun
     if (wal->frames < wal->again)
         return;
     if (wal->frames >= options->wal_hard_frames) {
-        if (!ow_wal_empty(wal, conn, counters, clock_monotonic_us() + TRUNCATE_WAIT_US))
-            wal->again = wal->frames + options->wal_soft_frames;
+        int64_t deadline_us = clock_monotonic_us() + TRUNCATE_WAIT_US;
+        bool empty = ow_wal_empty(wal, conn, counters, deadline_us);
+        wal->again = empty ? 0 : wal->frames + options->wal_soft_frames;
     } else if ((wal->frames - wal->moved) / 4 >= options->wal_soft_frames) {
         checkpoint_paced(wal, conn, counters);
     }

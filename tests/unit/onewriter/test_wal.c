@@ -44,7 +44,7 @@ static void keeps_the_log_under_its_hard_limit_without_readers(void **state)
     for (int64_t i = 0; i < 500; i++) {
         write_item(db, i);
         ow_metrics_read(db, &metrics);
-        assert_true(metrics.wal_frames < 110);
+        assert_in_range(metrics.wal_frames, 0, 110); /* the hard limit and one group */
     }
     assert_true(metrics.checkpoints >= 5);
     close_items(db);
@@ -71,7 +71,7 @@ static void goes_on_writing_while_a_reader_pins_the_log(void **state)
     ow_reader_release(reader);
     write_items(db, 210, 300);
     ow_metrics_read(db, &metrics);
-    assert_true(metrics.wal_frames <= 62);
+    assert_in_range(metrics.wal_frames, 0, 70); /* the hard limit and one group */
     close_items(db);
     events_fini(&events);
 }
