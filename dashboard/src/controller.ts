@@ -25,6 +25,8 @@ export class Controller {
   #stream: Stream | undefined;
   #streamUrl = "";
   #hello: Hello | undefined;
+  #resumed = false;
+  #gapClosedFor: Hello | undefined;
   #request: AbortController | undefined;
   #askedAt = 0;
 
@@ -117,7 +119,10 @@ export class Controller {
     this.#stream?.close();
     this.#hello = undefined;
     this.#stream = openStream(url, {
-      opened: () => this.#dispatch({ type: "linked", link: { kind: "live" } }),
+      opened: (resumed) => {
+        this.#resumed = resumed;
+        this.#dispatch({ type: "linked", link: { kind: "live" } });
+      },
       heard: () => this.#dispatch({ type: "heard", now: Date.now() }),
       message: (message) => this.#receive(message),
       lost: (retryAt, reason) =>
@@ -147,28 +152,28 @@ export class Controller {
     }
   }
 
-  /** What the server did before this connection is in an overview, or has to be fetched. */
   #greet(hello: Hello): void {
     const restarted = this.#hello !== undefined && this.#hello.boot !== hello.boot;
-    const first = this.#hello === undefined;
     this.#hello = hello;
     if (restarted || this.state.meta === null) void this.#describe();
-    const failed = this.state.failure !== null;
-    if (restarted || failed) void this.refresh();
-    else if (first && !this.state.loading) this.#closeGap();
+    // Resuming brings everything up to date anyway.
+    if (this.state.paused) return;
+    if (restarted || this.state.failure !== null) void this.refresh();
+    else if (!this.state.loading) this.#closeGap();
   }
 
-  /** An overview older than the stream's beginning lacks the messages in between: fetch once more. */
+  /**
+   * An overview older than the stream's beginning lacks the messages in between: fetch once more. A
+   * resumed stream has no beginning of its own: the server sends what was missed, or `resync`.
+   */
   #closeGap(): void {
     const { overview } = this.state;
     const hello = this.#hello;
-    if (!overview || !hello || this.#gapClosedFor === hello) return;
+    if (this.#resumed || !overview || !hello || this.#gapClosedFor === hello) return;
     if (overview.boot === hello.boot && overview.seq >= hello.seq) return;
     this.#gapClosedFor = hello;
     void this.refresh();
   }
-
-  #gapClosedFor: Hello | undefined;
 
   async #describe(): Promise<void> {
     try {

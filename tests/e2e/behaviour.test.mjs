@@ -76,6 +76,16 @@ scene("a lost connection leaves the page usable, and coming back gives what was 
   assert.equal(overviews(server), asked, "what was missed came through the stream");
 });
 
+scene("a connection lost before its first message still misses nothing", async (page, server) => {
+  server.fault.stream = 503;
+  server.dropStreams();
+  await page.waitForSelector(".banner");
+  server.world.nodes[1].error_lines = 60;
+  server.world.seq += 1;
+  server.fault.stream = undefined;
+  await expectText(page, ".panel-now .sums", "Error lines104");
+});
+
 scene("Retry now tries now", async (page, server) => {
   server.fault.stream = 503;
   server.dropStreams();

@@ -150,7 +150,7 @@ export class FakeServer {
     if (this.fault.stream) return this.#json(response, this.fault.stream, { error: "no stream just now" });
     const { boot, seq } = this.world;
     response.writeHead(200, { ...HEADERS, "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
-    response.write(`id: ${boot}-${seq}\nevent: hello\ndata: ${JSON.stringify({ boot, seq, version: "0.1.0" })}\n\n`);
+    response.write(`retry: 2000\nevent: hello\ndata: ${JSON.stringify({ boot, seq, version: "0.1.0" })}\n\n`);
     const last = request.headers["last-event-id"];
     if (last !== undefined) this.#catchUp(response, last);
     const stream = { response };
