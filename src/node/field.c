@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "node/units.h"
 
-#define KEY_MAX 32
+#define KEY_MAX 192 /* of a key written with escapes; longer is none of ours */
 
 enum field {
     FIELD_NONE,
@@ -35,97 +35,118 @@ enum field {
 };
 
 struct field_key {
-    char name[KEY_MAX];
+    const char *name; /* in the one spelling */
+    uint32_t len;
     enum field field;
 };
 
-/* By length, so that a look-up compares a few candidates only. */
-static const struct field_key keys_2[] = {{"id", FIELD_ID}};
-static const struct field_key keys_3[] = {{"sat", FIELD_SATELLITE}};
-static const struct field_key keys_4[] = {{"size", FIELD_SIZE}, {"took", FIELD_DURATION}};
-static const struct field_key keys_5[] = {
-    {"error", FIELD_ERROR}, {"count", FIELD_COUNT}, {"store", FIELD_STORE}};
-static const struct field_key keys_6[] = {
-    {"action", FIELD_ACTION}, {"offset", FIELD_OFFSET}, {"reason", FIELD_REASON}};
-static const struct field_key keys_7[] = {
-    {"process", FIELD_PROCESS}, {"elapsed", FIELD_DURATION}, {"version", FIELD_VERSION}};
-static const struct field_key keys_8[] = {
-    {"piece_id", FIELD_PIECE}, {"duration", FIELD_DURATION}, {"attempts", FIELD_ATTEMPTS}};
-static const struct field_key keys_9[] = {{"satellite", FIELD_SATELLITE}};
-static const struct field_key keys_11[] = {{"audit_score", FIELD_AUDIT_SCORE},
-                                           {"piece_count", FIELD_COUNT}};
-static const struct field_key keys_12[] = {{"satellite_id", FIELD_SATELLITE},
-                                           {"online_score", FIELD_ONLINE_SCORE},
-                                           {"total_audits", FIELD_TOTAL_AUDITS}};
-static const struct field_key keys_14[] = {{"remote_address", FIELD_REMOTE},
-                                           {"deleted_pieces", FIELD_COUNT},
-                                           {"trashed_pieces", FIELD_COUNT}};
-static const struct field_key keys_15[] = {{"available_space", FIELD_SPACE},
-                                           {"minimum_version", FIELD_VERSION},
-                                           {"current_version", FIELD_VERSION}};
-static const struct field_key keys_16[] = {{"suspension_score", FIELD_SUSPENSION_SCORE},
-                                           {"num_keys_deleted", FIELD_COUNT}};
-static const struct field_key keys_17[] = {{"successful_audits", FIELD_GOOD_AUDITS}};
-static const struct field_key keys_18[] = {{"total_pieces_count", FIELD_COUNT}};
+#define KEY(name, field)                                                                           \
+    {                                                                                              \
+        name, sizeof(name) - 1, field                                                              \
+    }
 
-#define KEYS(n) [n] = {keys_##n, ARRAY_LEN(keys_##n)}
+/* By first letter, so that a look-up compares a few candidates only. */
+static const struct field_key keys_a[] = {
+    KEY("action", FIELD_ACTION),
+    KEY("available_space", FIELD_SPACE),
+    KEY("attempts", FIELD_ATTEMPTS),
+    KEY("audit_score", FIELD_AUDIT_SCORE),
+};
+static const struct field_key keys_c[] = {
+    KEY("count", FIELD_COUNT),
+    KEY("current_version", FIELD_VERSION),
+};
+static const struct field_key keys_d[] = {
+    KEY("duration", FIELD_DURATION),
+    KEY("deleted_pieces", FIELD_COUNT),
+};
+static const struct field_key keys_e[] = {
+    KEY("error", FIELD_ERROR),
+    KEY("elapsed", FIELD_DURATION),
+};
+static const struct field_key keys_i[] = {KEY("id", FIELD_ID)};
+static const struct field_key keys_m[] = {KEY("minimum_version", FIELD_VERSION)};
+static const struct field_key keys_n[] = {KEY("num_keys_deleted", FIELD_COUNT)};
+static const struct field_key keys_o[] = {
+    KEY("offset", FIELD_OFFSET),
+    KEY("online_score", FIELD_ONLINE_SCORE),
+};
+static const struct field_key keys_p[] = {
+    KEY("process", FIELD_PROCESS),
+    KEY("piece_id", FIELD_PIECE),
+    KEY("piece_count", FIELD_COUNT),
+};
+static const struct field_key keys_r[] = {
+    KEY("remote_address", FIELD_REMOTE),
+    KEY("reason", FIELD_REASON),
+};
+static const struct field_key keys_s[] = {
+    KEY("size", FIELD_SIZE),
+    KEY("satellite_id", FIELD_SATELLITE),
+    KEY("satellite", FIELD_SATELLITE),
+    KEY("sat", FIELD_SATELLITE),
+    KEY("store", FIELD_STORE),
+    KEY("suspension_score", FIELD_SUSPENSION_SCORE),
+    KEY("successful_audits", FIELD_GOOD_AUDITS),
+};
+static const struct field_key keys_t[] = {
+    KEY("took", FIELD_DURATION),
+    KEY("total_audits", FIELD_TOTAL_AUDITS),
+    KEY("trashed_pieces", FIELD_COUNT),
+    KEY("total_pieces_count", FIELD_COUNT),
+};
+static const struct field_key keys_v[] = {KEY("version", FIELD_VERSION)};
+
+#define KEYS(letter, keys) [letter - 'a'] = {keys, ARRAY_LEN(keys)}
 static const struct {
     const struct field_key *at;
     size_t count;
-} keys_by_length[] = {KEYS(2),  KEYS(3),  KEYS(4),  KEYS(5),  KEYS(6),  KEYS(7),  KEYS(8), KEYS(9),
-                      KEYS(11), KEYS(12), KEYS(14), KEYS(15), KEYS(16), KEYS(17), KEYS(18)};
+} keys_by_letter['z' - 'a' + 1] = {
+    KEYS('a', keys_a), KEYS('c', keys_c), KEYS('d', keys_d), KEYS('e', keys_e), KEYS('i', keys_i),
+    KEYS('m', keys_m), KEYS('n', keys_n), KEYS('o', keys_o), KEYS('p', keys_p), KEYS('r', keys_r),
+    KEYS('s', keys_s), KEYS('t', keys_t), KEYS('v', keys_v),
+};
 #undef KEYS
 
-static enum field field_of(const char *name, size_t len)
+/* True when the key, brought into the one spelling, is `name`. The one spelling is lower case with
+ * words joined by '_'. A word ends at a space, '-' or '_', and where a capital follows a small
+ * letter or digit; a run of capitals is one word. */
+static bool is_spelling_of(struct text key, const char *name)
 {
-    if (len >= ARRAY_LEN(keys_by_length))
-        return FIELD_NONE;
-    for (size_t i = 0; i < keys_by_length[len].count; i++)
-        if (memcmp(keys_by_length[len].at[i].name, name, len) == 0)
-            return keys_by_length[len].at[i].field;
-    return FIELD_NONE;
-}
-
-static inline bool is_lower_word(const char *at, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if ((at[i] < 'a' || at[i] > 'z') && at[i] != '_')
-            return false;
-    return true;
-}
-
-/* The one spelling: lower case, words joined by '_'. A word ends at a space, '-' or '_', and where
- * a capital follows a small letter or digit; a run of capitals is one word. Returns its length, 0
- * when it is longer than any key known here. */
-static size_t canonical_key(struct text key, char out[KEY_MAX])
-{
-    size_t put = 0;
-    char before = '_';
+    char before = 0;
     for (uint32_t i = 0; i < key.len; i++) {
         char c = key.at[i];
         bool capital = c >= 'A' && c <= 'Z';
-        if (put + 2 > KEY_MAX)
-            return 0;
         if (c == ' ' || c == '-')
             c = '_';
-        if (capital && ((before >= 'a' && before <= 'z') || (before >= '0' && before <= '9')))
-            out[put++] = '_';
-        before = c;
-        if (c == '_' && put && out[put - 1] == '_')
+        bool ends_word = (before >= 'a' && before <= 'z') || (before >= '0' && before <= '9');
+        if (capital && ends_word && *name++ != '_')
+            return false;
+        if (c == '_' && before == '_')
             continue;
-        out[put++] = capital ? (char)(c | 0x20) : c;
+        if (*name++ != (capital ? (c | 0x20) : c) || !c)
+            return false;
+        before = c;
     }
-    return put;
+    return *name == '\0';
 }
 
 static enum field find_field(struct text key)
 {
-    char scratch[KEY_MAX * 6], name[KEY_MAX];
-    if (key.escaped)
-        key = text_small(key, scratch, sizeof(scratch));
-    if (key.len < KEY_MAX && is_lower_word(key.at, key.len))
-        return field_of(key.at, key.len);
-    return field_of(name, canonical_key(key, name));
+    char scratch[KEY_MAX];
+    key = text_small(key, scratch, sizeof(scratch));
+    unsigned letter = key.len ? (unsigned)((key.at[0] | 0x20) - 'a') : ARRAY_LEN(keys_by_letter);
+    if (letter >= ARRAY_LEN(keys_by_letter))
+        return FIELD_NONE;
+    const struct field_key *from = keys_by_letter[letter].at;
+    const struct field_key *end = from + keys_by_letter[letter].count;
+    for (const struct field_key *k = from; k < end; k++)
+        if (k->len == key.len && memcmp(k->name, key.at, k->len) == 0)
+            return k->field;
+    for (const struct field_key *k = from; k < end; k++)
+        if (is_spelling_of(key, k->name))
+            return k->field;
+    return FIELD_NONE;
 }
 
 static const struct {

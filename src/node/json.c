@@ -5,19 +5,35 @@
 #include "node/json.h"
 
 #include <endian.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define ONES 0x0101010101010101u
 #define TOPS 0x8080808080808080u
 
-static void skip_space(struct json_walk *w)
+static inline void skip_space(struct json_walk *w)
 {
-    while (w->at < w->end && (*w->at == ' ' || *w->at == '\t' || *w->at == '\n' || *w->at == '\r'))
+    while (w->at < w->end && (unsigned char)*w->at <= ' ' &&
+           (*w->at == ' ' || *w->at == '\t' || *w->at == '\n' || *w->at == '\r'))
         w->at++;
 }
 
+#ifdef __SSE2__
+/* Bit i is set when byte i of the sixteen is '"', '\\' or below 0x20. */
+static inline unsigned odd_of_sixteen(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+    __m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, slash), control));
+}
+#endif
+
 /* Marks (top bit) the bytes of a little-endian word that are '"', '\\' or below 0x20. Bytes above
  * the lowest mark may be marked wrongly (borrow), the lowest never is. */
-static uint64_t odd_bytes(uint64_t word)
+static inline uint64_t odd_bytes(uint64_t word)
 {
     uint64_t quote = word ^ ONES * '"', slash = word ^ ONES * '\\';
     return (((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) |
@@ -28,6 +44,13 @@ static uint64_t odd_bytes(uint64_t word)
 /* First '"', '\\' or control character at or after `at`, or end. */
 static inline const char *string_stop(const char *at, const char *end)
 {
+#ifdef __SSE2__
+    for (; end - at >= 16; at += 16) {
+        unsigned odd = odd_of_sixteen(at);
+        if (odd)
+            return at + __builtin_ctz(odd);
+    }
+#endif
     for (; end - at >= 8; at += 8) {
         uint64_t word;
         memcpy(&word, at, 8);
