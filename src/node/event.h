@@ -49,8 +49,7 @@ enum outcome {
 enum event_kind {
     EVENT_UNPARSED = 0, /* not a node line */
     EVENT_OTHER = 1,    /* a node line of a kind not known here; level and message are set */
-    EVENT_TRANSFER =
-        2, /* a transfer ended: action, outcome, size, piece, satellite, remote, error */
+    EVENT_TRANSFER = 2, /* a transfer ended: action, outcome, size, piece, satellite, ... */
     EVENT_TRANSFER_STARTED = 3,
     EVENT_TRANSFER_TWIN = 4,  /* second line about one operation: never counted as a transfer */
     EVENT_TRANSFER_ERROR = 5, /* trouble inside a transfer that ends with a line of its own */

@@ -116,6 +116,11 @@ static bool is_spelling_of(struct text key, const char *name)
     char before = 0;
     for (uint32_t i = 0; i < key.len; i++) {
         char c = key.at[i];
+        if (c == *name && c > '_') { /* most are: a small letter as it is */
+            before = c;
+            name++;
+            continue;
+        }
         bool capital = c >= 'A' && c <= 'Z';
         if (c == ' ' || c == '-')
             c = '_';
