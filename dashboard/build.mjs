@@ -29,7 +29,7 @@ async function bundle() {
     bundle: true,
     minify: true,
     format: "esm",
-    target: ["chrome123", "firefox120", "safari17.5"],
+    target: ["chrome123", "firefox124", "safari17.5"],
     charset: "utf8",
     jsx: "automatic",
     jsxImportSource: "preact",

@@ -70,6 +70,8 @@ for (const [name, device] of [["320 px", SMALLEST], ["390 px", PHONE], ["768 px"
     visit(browser, server, async (page) => {
       assert.equal(await sidewaysScroll(page), 0);
       assert.equal(await page.evaluate(() => innerWidth), device.viewport.width);
+      const table = page.locator(".panel-nodes .table-scroll");
+      assert.equal(await table.evaluate((one) => one.scrollWidth - one.clientWidth), 0, "nor the table of nodes");
       await page.getByRole("button", { name: "Show as table" }).click();
       assert.equal(await sidewaysScroll(page), 0);
     }, device));

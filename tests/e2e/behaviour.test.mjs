@@ -149,6 +149,26 @@ test("messages between the first overview and the stream are not lost", async ()
   }
 });
 
+scene("the figures are fetched again every half minute, and not while paused", async (page, server) => {
+  const asked = overviews(server);
+  server.world.nodes[0].error_lines = 500;
+  await page.clock.runFor(31_000);
+  await expectText(page, ".panel-now .sums", "Error lines541");
+  assert.equal(overviews(server), asked + 1);
+  await page.getByRole("button", { name: "Pause live figures" }).click();
+  await page.clock.runFor(65_000);
+  assert.equal(overviews(server), asked + 1);
+}, { prepare: (page) => page.clock.install() });
+
+scene("a silent connection is taken for dead and opened anew", async (page, server) => {
+  await page.clock.runFor(46_000);
+  await page.waitForSelector(".banner");
+  await page.clock.runFor(2_000);
+  await page.waitForSelector(".banner", { state: "detached" });
+  const streams = server.requests.filter((line) => line.includes("/stream"));
+  assert.equal(streams.length, 2);
+}, { prepare: (page) => page.clock.install() });
+
 scene("pausing holds the figures, resuming brings them up to date", async (page, server) => {
   await page.getByRole("button", { name: "Pause live figures" }).click();
   await expectText(page, ".live", /Paused · as of \d\d:\d\d:\d\d/);

@@ -50,7 +50,7 @@ function cells(node: NodeRow, now: number): Record<Column, Cell> {
 function Details({ node, values }: { node: NodeRow; values: Record<Column, Cell> }) {
   return (
     <tr class="details">
-      <td colSpan={5}>
+      <td colSpan={COLUMNS.length + 3}>
         <dl>
           {COLUMNS.map((column) => (
             <div class={`fold-${column}`}>

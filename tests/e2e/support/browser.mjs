@@ -52,9 +52,10 @@ export async function open(browser, options = {}) {
 }
 
 /** Opens the page, waits for its figures, and gives `body` what it needs; checks what no page may do. */
-export async function visit(browser, server, body, { hash = "", ready = ".panel-nodes table", ...options } = {}) {
+export async function visit(browser, server, body, { hash = "", ready = ".panel-nodes table", prepare, ...options } = {}) {
   const { context, page, seen } = await open(browser, options);
   try {
+    await prepare?.(page);
     await page.goto(`${server.url}/${hash}`);
     if (ready) await page.waitForSelector(ready);
     await body(page, seen);
