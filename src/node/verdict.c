@@ -119,7 +119,7 @@ static void judge_audits(struct findings *f)
         return;
     struct verdict_item *item =
         find(f, n->failed_audits_24h >= 10 ? SEVERITY_CRITICAL : SEVERITY_WARNING, "audits_failed",
-             f->now - 24 * 3600 * 1000);
+             n->failed_audits_since_unix_ms);
     TITLE(item, "%" PRIu64 " failed audit%s in 24 h", n->failed_audits_24h,
           n->failed_audits_24h == 1 ? "" : "s");
     DETAIL(item, "A satellite disqualifies a node for good when its audit score falls to 96 %%; from a "

@@ -35,6 +35,7 @@ struct verdict_facts {
     uint64_t lines_15m, unparsed_15m;
     /* Last 24 h. */
     uint64_t failed_audits_24h;
+    int64_t failed_audits_since_unix_ms; /* the first of them, to the hour */
     uint64_t disk_failures_24h, database_failures_24h, corrupt_pieces_24h, contact_failures_24h,
         orders_failures_24h;
     int64_t newest_trouble_unix_ms; /* newest of the five above */

@@ -89,6 +89,7 @@ struct store_outcome {
     enum action action;
     enum outcome outcome;
     uint64_t count, bytes;
+    int64_t oldest_unix_s; /* start of the oldest step that has one */
 };
 typedef void store_outcome_fn(void *ctx, const struct store_outcome *sum);
 int store_outcomes(struct store *store, enum batch_step step, const struct store_range *range,

@@ -13,6 +13,8 @@
 #define DAY_S (24 * 3600)
 #define QUARTER_S (15 * 60)
 #define NOTES_MAX 400
+/* More than this unread, and the page says that it shows the past. */
+#define CATCHING_UP_BYTES (1 << 20)
 
 static struct verdict_facts *facts_of(struct judgement *j, int64_t node_id)
 {
@@ -39,8 +41,10 @@ static void add_day(void *ctx, const struct store_outcome *sum)
     if (!f || sum->outcome != OUTCOME_FAILED)
         return;
     f->failed_24h += sum->count;
-    if (sum->action == ACTION_GET_AUDIT)
+    if (sum->action == ACTION_GET_AUDIT) {
         f->failed_audits_24h += sum->count;
+        f->failed_audits_since_unix_ms = sum->oldest_unix_s * 1000;
+    }
 }
 
 static void add_quarter_lines(void *ctx, const struct store_line_count *lines)
@@ -294,12 +298,13 @@ json_t *verdict_json(const struct judgement *j, const struct web_query *query)
         if (item->severity > worst)
             worst = item->severity;
     }
-    int64_t last_event = EVENT_NO_TIME;
+    int64_t last_event = EVENT_NO_TIME, backlog = 0;
     size_t nodes = 0;
     for (size_t i = 0; i < j->node_count; i++) {
         if (query && !web_query_wants(query, j->facts[i].node_id))
             continue;
         nodes++;
+        backlog += j->facts[i].backlog_bytes;
         if (j->facts[i].last_event_unix_ms > last_event)
             last_event = j->facts[i].last_event_unix_ms;
     }
@@ -307,6 +312,8 @@ json_t *verdict_json(const struct judgement *j, const struct web_query *query)
     char title[96], detail[160];
     if (count)
         snprintf(title, sizeof(title), "%zu thing%s you", count, count == 1 ? " needs" : "s need");
+    else if (backlog > CATCHING_UP_BYTES)
+        snprintf(title, sizeof(title), "Reading the logs: %.0f MB to go", (double)backlog / 1e6);
     else
         snprintf(title, sizeof(title), "%s",
                  last_event == EVENT_NO_TIME ? "Waiting for the first line"

@@ -95,6 +95,7 @@ static int outcome_row(sqlite3_stmt *stmt, void *ctx)
         .outcome = (enum outcome)sqlite3_column_int(stmt, 2),
         .count = (uint64_t)sqlite3_column_int64(stmt, 3),
         .bytes = (uint64_t)sqlite3_column_int64(stmt, 4),
+        .oldest_unix_s = sqlite3_column_int64(stmt, 5),
     };
     query->fn.outcome(query->ctx, &sum);
     return 0;
@@ -104,7 +105,7 @@ int store_outcomes(struct store *store, enum batch_step step, const struct store
                    store_outcome_fn *fn, void *ctx, struct err *err)
 {
 #define OUTCOMES_SQL(table)                                                                        \
-    "SELECT node_id, action, outcome, sum(count), sum(bytes) FROM " table                          \
+    "SELECT node_id, action, outcome, sum(count), sum(bytes), min(at_unix_s) FROM " table          \
     " WHERE at_unix_s >= ?1 AND at_unix_s < ?2 AND " NODE_FILTER                                   \
     " GROUP BY node_id, action, outcome"
     static const char *const sql[BATCH_STEPS] = {
