@@ -319,6 +319,29 @@ static bool classify_transfer(struct event *e, const struct transfer_kind *trans
     return true;
 }
 
+/* True when an unknown line without fields looks like the beginning of a longer one: its message is
+ * how a known one begins, or a single word where the logger's name would stand. The node was
+ * killed, or the disk full, while it wrote; nothing after the cut is known, so the line is not
+ * taken for a node's. */
+static bool is_cut(const struct event *e, struct text message)
+{
+    static const char *const transfers[] = {
+        "uploaded",          "upload started",  "upload failed",
+        "upload canceled",   "downloaded",      "download started",
+        "download canceled", "download failed", "Node "};
+    if (!e->logger.len && !memchr(message.at, ' ', message.len))
+        return true;
+    bool is_beginning;
+    const struct message_kind *m;
+    for (size_t i = 0; (m = message_kind_at(i, &is_beginning)); i++)
+        if (strncmp(m->text, message.at, message.len) == 0)
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(transfers); i++)
+        if (strncmp(transfers[i], message.at, message.len) == 0)
+            return true;
+    return false;
+}
+
 static enum event_kind kind_by_level(enum level level)
 {
     return level == LEVEL_FATAL                            ? EVENT_FATAL
@@ -350,6 +373,8 @@ bool scan_classify(struct scan *scan)
     if (find_transfer(message, &transfer))
         return classify_transfer(e, &transfer);
     e->kind = kind_by_message(e, message);
+    if (e->kind == EVENT_OTHER && !e->tail.len && is_cut(e, message))
+        return false;
     if (e->kind == EVENT_TRUST && !e->satellite.len)
         e->satellite = scan->id;
     return true;
