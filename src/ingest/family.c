@@ -148,13 +148,13 @@ static int by_age(const void *left, const void *right, void *ctx)
 
 /* True for a file without name that nobody needs any more. The node keeps writing to a log that was
  * moved away or deleted until it is restarted, so it must be read out, idle, and replaced. */
-static bool is_finished(const struct family *f, const struct log_file *file, int64_t now_ms)
+static bool is_finished(const struct log_file *file, bool replaced, int64_t now_ms)
 {
     if (file->listed || file->pinned)
         return false;
     if (file->fd < 0)
         return true;
-    return !file->look && now_ms - file->changed_ms >= FAMILY_IDLE_MS && family_primary(f);
+    return !file->look && replaced && now_ms - file->changed_ms >= FAMILY_IDLE_MS;
 }
 
 void family_scan_end(struct family *f, int64_t now_ms)
@@ -164,10 +164,11 @@ void family_scan_end(struct family *f, int64_t now_ms)
         if (!f->list[i]->listed && f->list[i]->fd >= 0 && fstat(f->list[i]->fd, &st) == 0)
             log_file_note(f->list[i], &st, now_ms);
     }
+    bool replaced = family_primary(f) != NULL;
     size_t kept = 0;
     for (size_t i = 0; i < f->count; i++) {
         struct log_file *file = f->list[i];
-        if (!file->name || is_finished(f, file, now_ms))
+        if (!file->name || is_finished(file, replaced, now_ms))
             log_file_free(file);
         else
             f->list[kept++] = file;

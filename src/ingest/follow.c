@@ -175,7 +175,8 @@ static bool begin_plain(struct follower *f, struct followed *n, struct log_file 
         break;
     case BOOK_EMPTY:
         file->short_size = -1;
-        file->emptied = true;
+        /* Only of a file that held something: a copy in the making begins empty, too. */
+        file->emptied = file->stream != NULL;
         return false;
     case BOOK_FAILED:
         return false;
