@@ -347,6 +347,7 @@ void ow_group_run(struct ow_writer *writer)
         }
     }
     ow_group_answer(writer);
-    if (!writer->reopen && !atomic_load(&writer->counters->poisoned))
-        ow_wal_after_group(&writer->wal, &writer->conn, writer->counters);
+    if (!writer->reopen && !atomic_load(&writer->counters->poisoned) &&
+        ow_wal_after_group(&writer->wal, &writer->conn, writer->counters, &why) != 0)
+        ow_writer_checkpoint_failed(writer, &why);
 }

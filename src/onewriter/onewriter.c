@@ -50,7 +50,7 @@ static int gate_enter(struct ow *db, struct ow_err *err)
 {
     if (ow_is_foreign(db, err))
         return OW_CLOSED;
-    if (db->writer.started && pthread_equal(pthread_self(), db->writer.thread))
+    if (ow_writer_is_caller(&db->writer))
         return ow_fail(err, OW_BUG, "a job may not call the database that runs it");
     LOCK(&db->gate.lock);
     if (db->gate.shut)
@@ -171,7 +171,7 @@ int ow_close(struct ow *db, int timeout_ms, struct ow_report *report, struct ow_
         return 0;
     if (ow_is_foreign(db, err))
         return OW_CLOSED;
-    if (db->writer.started && pthread_equal(pthread_self(), db->writer.thread))
+    if (ow_writer_is_caller(&db->writer))
         return ow_fail(err, OW_BUG, "a job may not close the database that runs it");
     int64_t deadline_us = deadline_after(timeout_ms);
     gate_shut(&db->gate);
@@ -179,7 +179,7 @@ int ow_close(struct ow *db, int timeout_ms, struct ow_report *report, struct ow_
     report->leaked_readers = ow_pool_drain(&db->pool, deadline_us);
     if (!atomic_load(&db->counters.poisoned))
         report->checkpointed =
-            ow_wal_empty(&db->writer.wal, &db->writer.conn, &db->counters, deadline_us);
+            ow_wal_empty(&db->writer.wal, &db->writer.conn, &db->counters, deadline_us, NULL);
     if (report->leaked_readers)
         return ow_fail(err, OW_BUG, "%d readers are still lent out: release them, then close again",
                        report->leaked_readers);

@@ -31,7 +31,7 @@ void ow_wal_watch(struct ow_wal *wal, struct ow_conn *conn)
 }
 
 static int checkpoint(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
-                      int mode)
+                      int mode, struct ow_err *err)
 {
     int in_log = -1, moved = -1;
     int64_t start_us = clock_monotonic_us();
@@ -43,17 +43,15 @@ static int checkpoint(struct ow_wal *wal, struct ow_conn *conn, struct ow_counte
         wal->moved = moved;
         atomic_store(&counters->wal_frames, in_log);
     }
+    /* After a checkpoint that readers kept from its end, or that failed, another is worth its fsync
+     * only when there is more to move. */
+    bool rest = rc != SQLITE_OK || wal->moved < wal->frames;
+    wal->again = rest ? wal->frames + conn->options->wal_soft_frames : 0;
     ow_tell(conn->options,
             &(struct ow_event){.kind = OW_EVENT_CHECKPOINT, .a = in_log, .b = moved});
-    return rc;
-}
-
-/* After a checkpoint that readers kept from its end, another is worth its fsync only when there is
- * more to move. */
-static void checkpoint_paced(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters)
-{
-    checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_PASSIVE);
-    wal->again = wal->moved < wal->frames ? wal->frames + conn->options->wal_soft_frames : 0;
+    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
+        return 0;
+    return ow_conn_fail(conn, "moving the write-ahead log into the database", err);
 }
 
 bool ow_wal_wants_idle(const struct ow_wal *wal, const struct ow_options *options)
@@ -61,31 +59,39 @@ bool ow_wal_wants_idle(const struct ow_wal *wal, const struct ow_options *option
     return wal->frames - wal->moved >= options->wal_soft_frames && wal->frames >= wal->again;
 }
 
-void ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters)
+static int empty(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
+                 int64_t deadline_us, struct ow_err *err)
+{
+    conn->busy_cap_us = deadline_us;
+    int rc = checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_TRUNCATE, err);
+    conn->busy_cap_us = INT64_MAX;
+    if (wal->frames) /* all may be moved, and yet a reader keeps the log from being begun anew */
+        wal->again = wal->frames + conn->options->wal_soft_frames;
+    return rc;
+}
+
+int ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
+                       struct ow_err *err)
 {
     const struct ow_options *options = conn->options;
     atomic_store(&counters->wal_frames, wal->frames);
     if (wal->frames < wal->again)
-        return;
-    if (wal->frames >= options->wal_hard_frames) {
-        int64_t deadline_us = clock_monotonic_us() + TRUNCATE_WAIT_US;
-        bool empty = ow_wal_empty(wal, conn, counters, deadline_us);
-        wal->again = empty ? 0 : wal->frames + options->wal_soft_frames;
-    } else if ((wal->frames - wal->moved) / 4 >= options->wal_soft_frames) {
-        checkpoint_paced(wal, conn, counters);
-    }
+        return 0;
+    if (wal->frames >= options->wal_hard_frames)
+        return empty(wal, conn, counters, clock_monotonic_us() + TRUNCATE_WAIT_US, err);
+    if ((wal->frames - wal->moved) / 4 >= options->wal_soft_frames)
+        return checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_PASSIVE, err);
+    return 0;
 }
 
-void ow_wal_idle(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters)
+int ow_wal_idle(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
+                struct ow_err *err)
 {
-    checkpoint_paced(wal, conn, counters);
+    return checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_PASSIVE, err);
 }
 
 bool ow_wal_empty(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
-                  int64_t deadline_us)
+                  int64_t deadline_us, struct ow_err *err)
 {
-    conn->busy_cap_us = deadline_us;
-    int rc = checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_TRUNCATE);
-    conn->busy_cap_us = INT64_MAX;
-    return rc == SQLITE_OK && wal->frames == 0;
+    return empty(wal, conn, counters, deadline_us, err) == 0 && wal->frames == 0;
 }

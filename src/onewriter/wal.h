@@ -15,12 +15,15 @@ struct ow_wal {
 void ow_wal_watch(struct ow_wal *wal, struct ow_conn *conn);
 /* True when an idle moment should be used for a checkpoint. */
 bool ow_wal_wants_idle(const struct ow_wal *wal, const struct ow_options *options);
-/* After a group: PASSIVE from 4 times the soft limit, TRUNCATE from the hard limit. */
-void ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters);
+/* After a group: PASSIVE from 4 times the soft limit, TRUNCATE from the hard limit. A reader in the
+ * way is no failure. */
+int ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
+                       struct ow_err *err);
 /* No job is waiting: PASSIVE from the soft limit. */
-void ow_wal_idle(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters);
+int ow_wal_idle(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
+                struct ow_err *err);
 /* Empties the log; waits for readers until deadline_us. True when it is empty. */
 bool ow_wal_empty(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
-                  int64_t deadline_us);
+                  int64_t deadline_us, struct ow_err *err);
 
 #endif

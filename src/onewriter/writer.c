@@ -290,9 +290,35 @@ static enum ow_wake wait_for_work(struct ow_writer *writer)
     return ow_lanes_wait(writer->lanes, clock_monotonic_us() + (wants_idle ? IDLE_US : FAR_US));
 }
 
+void ow_writer_checkpoint_failed(struct ow_writer *writer, const struct ow_err *why)
+{
+    enum ow_class class = ow_err_class(why);
+    if (class == OW_CLASS_POISON)
+        poison(writer, why);
+    else
+        writer->reopen |= class == OW_CLASS_CONN;
+}
+
+static void checkpoint_idle(struct ow_writer *writer)
+{
+    struct ow_err why;
+    if (ow_wal_idle(&writer->wal, &writer->conn, writer->counters, &why) != 0)
+        ow_writer_checkpoint_failed(writer, &why);
+}
+
+/* Which writer this thread is, if any. A thread id would not do: it is used again after the join.
+ */
+static _Thread_local const struct ow_writer *self;
+
+bool ow_writer_is_caller(const struct ow_writer *writer)
+{
+    return self == writer;
+}
+
 static void *writer_main(void *arg)
 {
     struct ow_writer *writer = arg;
+    self = writer;
     for (;;) {
         enum ow_wake wake = wait_for_work(writer);
         if (wake == OW_WAKE_CLOSED)
@@ -307,7 +333,7 @@ static void *writer_main(void *arg)
         else if (wake == OW_WAKE_WORK)
             run_group(writer);
         else if (!poisoned && ow_wal_wants_idle(&writer->wal, writer->options))
-            ow_wal_idle(&writer->wal, &writer->conn, writer->counters);
+            checkpoint_idle(writer);
     }
 }
 

@@ -55,6 +55,8 @@ int ow_writer_open(struct ow_writer *writer, struct ow *owner, struct ow_err *er
 int ow_writer_start(struct ow_writer *writer, struct ow_err *err);
 /* Waits for the thread's end: after ow_lanes_close and ow_stop_set. */
 void ow_writer_join(struct ow_writer *writer);
+/* True on the writer's own thread: inside a job. */
+bool ow_writer_is_caller(const struct ow_writer *writer);
 /* Closes the connection; poisoned databases keep their -wal file. */
 void ow_writer_close(struct ow_writer *writer);
 
@@ -66,6 +68,8 @@ bool ow_writer_recover(struct ow_writer *writer, const struct ow_err *why);
 /* What became of commit number `seq` after a COMMIT that failed oddly. */
 enum ow_fate { OW_FATE_COMMITTED, OW_FATE_UNDONE, OW_FATE_UNKNOWN };
 enum ow_fate ow_writer_resolve(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms);
+/* A failed checkpoint takes nothing from the jobs, but a broken fsync poisons all the same. */
+void ow_writer_checkpoint_failed(struct ow_writer *writer, const struct ow_err *why);
 /* The earliest time at which a taken job wants its answer; INT64_MAX when none does. */
 int64_t ow_writer_redo_deadline(const struct ow_writer *writer);
 /* Steps one of the writer's own statements. 0 or a result code with *err filled. */

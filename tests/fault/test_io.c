@@ -1,0 +1,272 @@
+/* Every operation of the file system fails once, then for good, at each place it can: what was
+ * acknowledged stays, nothing is stored twice, the file stays sound, every call ends. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fault_vfs.h"
+#include "ow_support.h"
+
+#define JOBS     6
+#define MAX_N    400 /* more operations than any workload here has */
+#define WRITE_MS 40
+
+struct fault_case {
+    enum fault_op op;
+    int sqlite_code, sys_errno;
+};
+
+static const struct fault_case cases[] = {
+    {FAULT_OPEN, SQLITE_CANTOPEN, EMFILE},
+    {FAULT_OPEN, SQLITE_CANTOPEN, EACCES},
+    {FAULT_READ, SQLITE_IOERR_READ, EIO},
+    {FAULT_WRITE, SQLITE_IOERR_WRITE, EIO},
+    {FAULT_WRITE, SQLITE_FULL, ENOSPC},
+    {FAULT_SYNC, SQLITE_IOERR_FSYNC, EIO},
+    {FAULT_TRUNCATE, SQLITE_IOERR_TRUNCATE, EIO},
+    {FAULT_LOCK, SQLITE_BUSY, EAGAIN},
+    {FAULT_LOCK, SQLITE_IOERR_LOCK, ENOLCK},
+    {FAULT_SHM_LOCK, SQLITE_BUSY, EAGAIN},
+    {FAULT_SHM_LOCK, SQLITE_IOERR_SHMLOCK, ENOLCK},
+    {FAULT_SHM_MAP, SQLITE_IOERR_SHMMAP, EIO},
+};
+
+static void set_options(struct ow_options *options, const char *path)
+{
+    ow_options_init(options, path);
+    options->synchronous_full = true;
+    options->readers = 1;
+    options->busy_timeout_ms = 10;
+    options->retry_base_delay_ms = 1;
+    options->retry_max_delay_ms = 2;
+    options->wal_soft_frames = 1; /* so that checkpoints meet the faults too */
+    options->wal_hard_frames = 6;
+    options->cache_bytes = 1 << 20;
+}
+
+static int create_log(struct ow *db)
+{
+    static const struct ow_migration steps[] = {{1, "CREATE TABLE log(value INTEGER)"}};
+    return ow_migrate(db, steps, 1, NULL);
+}
+
+/* Job: appends *(int *)ctx; the table has no key, so a job that was written twice shows. */
+static int append(struct ow_conn *conn, void *ctx, struct ow_err *err)
+{
+    sqlite3_stmt *stmt;
+    int rc = ow_prepare(conn, "INSERT INTO log VALUES(?1)", &stmt, err);
+    if (rc)
+        return rc;
+    sqlite3_bind_int(stmt, 1, *(int *)ctx);
+    return sqlite3_step(stmt) == SQLITE_DONE ? 0 : ow_conn_fail(conn, "appending", err);
+}
+
+struct outcome {
+    int value[JOBS], code[JOBS];
+};
+
+/* Half of the jobs together, half one by one; the last answers come from the close. */
+static void run_jobs(struct ow *db, struct outcome *outcome)
+{
+    struct ow_ticket tickets[JOBS / 2] = {0};
+    for (int i = 0; i < JOBS; i++)
+        outcome->value[i] = i;
+    for (int i = 0; i < JOBS / 2; i++)
+        outcome->code[i] =
+            ow_submit(db, OW_LANE_NORMAL, append, &outcome->value[i], WRITE_MS, &tickets[i], NULL);
+    for (int i = JOBS / 2; i < JOBS; i++)
+        outcome->code[i] = ow_write(db, OW_LANE_NORMAL, append, &outcome->value[i], WRITE_MS, NULL);
+    ow_close(db, WRITE_MS, NULL, NULL);
+    for (int i = 0; i < JOBS / 2; i++)
+        if (!outcome->code[i])
+            outcome->code[i] = ow_wait(db, &tickets[i], 0, NULL, NULL);
+}
+
+static void check_outcome(const char *path, const struct outcome *outcome, const char *what)
+{
+    char sql[128];
+    for (int i = 0; i < JOBS; i++) {
+        snprintf(sql, sizeof(sql), "SELECT count(*) FROM log WHERE value = %d", i);
+        int64_t stored = read_int_outside(path, sql);
+        if (stored > 1 || (outcome->code[i] == OW_OK && stored != 1))
+            fail_msg("%s: job %d answered %d is stored %d times", what, i, outcome->code[i],
+                     (int)stored);
+    }
+    assert_int_equal(
+        read_int_outside(path, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+}
+
+/* One run with the fault planned; returns how many faults fired. */
+static int run_with_fault(const struct fault_case *c, int n, bool persistent)
+{
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    const char *path = test_path(dir, "t.db");
+    struct ow_options options;
+    struct ow *db;
+    struct outcome outcome;
+    char what[128];
+    set_options(&options, path);
+    snprintf(what, sizeof(what), "%s %d, %s, %s", fault_op_name(c->op), n,
+             ow_code_name(c->sqlite_code), persistent ? "for good" : "once");
+    assert_int_equal(ow_open(&options, &db, NULL), 0);
+    assert_int_equal(create_log(db), 0);
+    fault_vfs_plan(c->op, n, persistent, c->sqlite_code, c->sys_errno);
+    run_jobs(db, &outcome);
+    int fired = fault_vfs_clear();
+    check_outcome(path, &outcome, what);
+    return fired;
+}
+
+static void run_case_until_no_fault_fires(const struct fault_case *c, bool persistent)
+{
+    int n = 1;
+    while (n < MAX_N && run_with_fault(c, n, persistent))
+        /* For good, each run waits for its deadlines: the places are sampled ever more thinly. */
+        n += persistent ? 1 + n / 2 : 1;
+    assert_true(n < MAX_N);
+}
+
+static void keeps_its_promises_when_any_operation_fails_once(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        run_case_until_no_fault_fires(&cases[i], false);
+}
+
+static void keeps_its_promises_when_any_operation_fails_for_good(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        run_case_until_no_fault_fires(&cases[i], true);
+}
+
+static void opens_or_says_why_not_wherever_opening_fails(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int fired = 1;
+        for (int n = 1; fired && n < MAX_N; n++) {
+            CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+            struct ow_options options;
+            struct ow *db;
+            struct ow_err err = {0};
+            set_options(&options, test_path(dir, "t.db"));
+            fault_vfs_plan(cases[i].op, n, false, cases[i].sqlite_code, cases[i].sys_errno);
+            int rc = ow_open(&options, &db, &err);
+            fired = fault_vfs_clear();
+            assert_int_equal(rc != 0, db == NULL);
+            if (rc)
+                assert_true(strlen(err.text) > 0);
+            else
+                assert_int_equal(create_log(db), 0);
+            assert_int_equal(ow_close(db, WAIT_MS, NULL, NULL), 0);
+        }
+    }
+}
+
+/* Fails the next fsync of a commit and returns the answers of two writes. */
+static void stops_writing_for_good_after_a_failed_fsync(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow_options options;
+    struct events events;
+    struct ow *db;
+    struct ow_err err = {0};
+    struct ow_metrics metrics;
+    int value = 1;
+    set_options(&options, test_path(dir, "t.db"));
+    options.wal_soft_frames = options.wal_hard_frames = 1000;
+    events_init(&events, &options);
+    assert_int_equal(ow_open(&options, &db, NULL), 0);
+    assert_int_equal(create_log(db), 0);
+    fault_vfs_plan(FAULT_SYNC, 1, false, SQLITE_IOERR_FSYNC, EIO);
+    assert_int_equal(ow_write(db, OW_LANE_NORMAL, append, &value, WAIT_MS, &err), OW_UNKNOWN);
+    assert_int_equal(fault_vfs_clear(), 1);
+    assert_int_equal(err.sqlite_code, SQLITE_IOERR_FSYNC);
+    assert_int_equal(ow_write(db, OW_LANE_NORMAL, append, &value, WAIT_MS, &err), OW_IO);
+    assert_non_null(strstr(err.text, "stopped for good"));
+    assert_int_equal(events_count(&events, OW_EVENT_POISONED), 1);
+    ow_metrics_read(db, &metrics);
+    assert_true(metrics.poisoned);
+    assert_int_equal(read_int(db, "SELECT count(*) FROM log"), 0);
+    assert_int_equal(ow_close(db, WAIT_MS, NULL, NULL), 0);
+    events_fini(&events);
+}
+
+static void learns_the_fate_of_a_commit_from_its_number(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow_options options;
+    struct ow *db;
+    struct ow_metrics metrics;
+    int64_t seq = 0;
+    set_options(&options, test_path(dir, "t.db"));
+    options.wal_soft_frames = options.wal_hard_frames = 1000;
+    assert_int_equal(ow_open(&options, &db, NULL), 0);
+    assert_int_equal(create_log(db), 0);
+    for (int n = 1; n <= 4; n++) { /* the frames of one small commit */
+        struct ow_ticket ticket = {0};
+        fault_vfs_plan(FAULT_WRITE, n, false, SQLITE_IOERR_WRITE, EIO);
+        assert_int_equal(ow_submit(db, OW_LANE_NORMAL, append, &n, WAIT_MS, &ticket, NULL), 0);
+        assert_int_equal(ow_wait(db, &ticket, WAIT_MS, &seq, NULL), 0);
+        assert_int_equal(fault_vfs_clear(), 1);
+        assert_int_equal(seq, n + 1);
+    }
+    assert_int_equal(read_int(db, "SELECT count(*) = 4 AND count(DISTINCT value) = 4 FROM log"), 1);
+    ow_metrics_read(db, &metrics);
+    assert_true(metrics.jobs_rerun >= 1);
+    assert_int_equal(ow_close(db, WAIT_MS, NULL, NULL), 0);
+}
+
+static void holds_while_the_disk_is_full_and_goes_on_when_space_comes(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow_options options;
+    struct events events;
+    struct ow *db;
+    struct ow_ticket tickets[5] = {0};
+    int values[] = {1, 2, 3, 4, 5};
+    set_options(&options, test_path(dir, "t.db"));
+    options.wal_soft_frames = options.wal_hard_frames = 1000;
+    events_init(&events, &options);
+    assert_int_equal(ow_open(&options, &db, NULL), 0);
+    assert_int_equal(create_log(db), 0);
+    fault_vfs_plan(FAULT_WRITE, 1, true, SQLITE_FULL, ENOSPC);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(
+            ow_submit(db, OW_LANE_NORMAL, append, &values[i], WAIT_MS, &tickets[i], NULL), 0);
+    assert_true(events_wait(&events, OW_EVENT_HOLD, 1));
+    int late = 9;
+    assert_int_equal(ow_write(db, OW_LANE_NORMAL, append, &late, 20, NULL) != OW_OK, 1);
+    assert_true(fault_vfs_clear() > 1);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(ow_wait(db, &tickets[i], WAIT_MS, NULL, NULL), 0);
+    assert_true(events_wait(&events, OW_EVENT_RESUMED, 1));
+    assert_int_equal(events_count(&events, OW_EVENT_HOLD), 1);
+    assert_int_equal(read_int(db, "SELECT sum(value) FROM log"), 15);
+    assert_int_equal(ow_close(db, WAIT_MS, NULL, NULL), 0);
+    events_fini(&events);
+}
+
+static int install(void **state)
+{
+    (void)state;
+    fault_vfs_install();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(opens_or_says_why_not_wherever_opening_fails),
+        cmocka_unit_test(keeps_its_promises_when_any_operation_fails_once),
+        cmocka_unit_test(keeps_its_promises_when_any_operation_fails_for_good),
+        cmocka_unit_test(stops_writing_for_good_after_a_failed_fsync),
+        cmocka_unit_test(learns_the_fate_of_a_commit_from_its_number),
+        cmocka_unit_test(holds_while_the_disk_is_full_and_goes_on_when_space_comes),
+    };
+    return cmocka_run_group_tests_name("input and output faults", tests, install, NULL);
+}
