@@ -141,7 +141,7 @@ static enum field find_field(struct text key)
     char scratch[KEY_MAX];
     key = text_small(key, scratch, sizeof(scratch));
     unsigned letter = key.len ? (unsigned)((key.at[0] | 0x20) - 'a') : ARRAY_LEN(keys_by_letter);
-    if (letter >= ARRAY_LEN(keys_by_letter))
+    if (letter >= ARRAY_LEN(keys_by_letter) || !keys_by_letter[letter].count)
         return FIELD_NONE;
     const struct field_key *from = keys_by_letter[letter].at;
     const struct field_key *end = from + keys_by_letter[letter].count;
