@@ -12,7 +12,7 @@ struct decimal {
 };
 
 /* A number of so many digits fits an int64_t whatever they are. */
-#define SHORT_DIGITS   18
+#define SHORT_DIGITS 18
 #define EXPONENT_MAX 5000
 
 static size_t read_digits(const char *at, size_t len, struct decimal *d, bool fraction)
