@@ -7,6 +7,9 @@ import { fromDashboard } from "./modules.mjs";
 
 const { chromium } = fromDashboard("playwright-core");
 
+/** Long enough for a loaded machine; nothing waits this long when all is well. */
+const PATIENCE_MS = 20_000;
+
 export const DESKTOP = { viewport: { width: 1440, height: 900 } };
 export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 export const SMALLEST = { viewport: { width: 320, height: 640 }, isMobile: true, hasTouch: true };
@@ -34,7 +37,7 @@ export function launch() {
 /** A page with its own context; `seen` is what was noticed about it. */
 export async function open(browser, options = {}) {
   const context = await browser.newContext({ ...DESKTOP, timezoneId: "Europe/Berlin", ...options });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const seen = { requests: [], errors: [], breaches: [] };
   page.on("request", (request) => seen.requests.push(request.url()));
@@ -88,7 +91,7 @@ export async function expectText(page, selector, wanted) {
   const source = wanted instanceof RegExp ? wanted.source : wanted.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const says = ([where, pattern]) => new RegExp(pattern).test(document.querySelector(where)?.textContent ?? "");
   try {
-    await page.waitForFunction(says, [selector, source], { timeout: 10_000 });
+    await page.waitForFunction(says, [selector, source]);
   } catch {
     const text = await page.evaluate((where) => document.querySelector(where)?.textContent, selector);
     assert.fail(`${selector} says ${JSON.stringify(text)}, not ${wanted}`);
