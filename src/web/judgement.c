@@ -276,16 +276,6 @@ static json_t *item_json(const struct verdict_item *item)
                      (json_int_t)item->since_unix_ms);
 }
 
-/* "4 nodes · last event 3 s ago" */
-static void headline(const struct judgement *j, size_t nodes, int64_t last_event, char out[160])
-{
-    char age[24] = "";
-    if (last_event != EVENT_NO_TIME)
-        verdict_age(j->at_unix_ms - last_event, age);
-    snprintf(out, 160, "%zu node%s%s%s%s", nodes, nodes == 1 ? "" : "s",
-             *age ? " · last event " : " · no line read yet", age, *age ? " ago" : "");
-}
-
 json_t *verdict_json(const struct judgement *j, const struct web_query *query)
 {
     json_t *items = json_array();
@@ -309,7 +299,7 @@ json_t *verdict_json(const struct judgement *j, const struct web_query *query)
             last_event = j->facts[i].last_event_unix_ms;
     }
     size_t count = json_array_size(items);
-    char title[96], detail[160];
+    char title[96], detail[64];
     if (count)
         snprintf(title, sizeof(title), "%zu thing%s you", count, count == 1 ? " needs" : "s need");
     else if (backlog > CATCHING_UP_BYTES)
@@ -319,7 +309,9 @@ json_t *verdict_json(const struct judgement *j, const struct web_query *query)
                  last_event == EVENT_NO_TIME ? "Waiting for the first line"
                  : nodes == 1                ? "The node is well"
                                              : "All nodes are well");
-    headline(j, nodes, last_event, detail);
+    /* No ages here: the page shows them, and they would be old a second later. */
+    snprintf(detail, sizeof(detail), "%zu node%s watched%s", nodes, nodes == 1 ? "" : "s",
+             last_event == EVENT_NO_TIME ? ", no line read yet" : "");
     const char *state = worst == SEVERITY_CRITICAL        ? "critical"
                         : count                           ? "attention"
                         : last_event == EVENT_NO_TIME ? "empty"
