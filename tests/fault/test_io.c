@@ -9,11 +9,12 @@
 
 #define JOBS     6
 #define MAX_N    400 /* more operations than any workload here has */
-#define WRITE_MS 40
+#define WRITE_MS 15
 
 struct fault_case {
     enum fault_op op;
     int sqlite_code, sys_errno;
+    bool only_once;
 };
 
 static const struct fault_case cases[] = {
@@ -26,7 +27,8 @@ static const struct fault_case cases[] = {
     {FAULT_TRUNCATE, SQLITE_IOERR_TRUNCATE, EIO},
     {FAULT_LOCK, SQLITE_BUSY, EAGAIN},
     {FAULT_LOCK, SQLITE_IOERR_LOCK, ENOLCK},
-    {FAULT_SHM_LOCK, SQLITE_BUSY, EAGAIN},
+    /* For good, SQLite itself sleeps ten seconds over this before it says SQLITE_PROTOCOL. */
+    {FAULT_SHM_LOCK, SQLITE_BUSY, EAGAIN, .only_once = true},
     {FAULT_SHM_LOCK, SQLITE_IOERR_SHMLOCK, ENOLCK},
     {FAULT_SHM_MAP, SQLITE_IOERR_SHMMAP, EIO},
 };
@@ -36,7 +38,7 @@ static void set_options(struct ow_options *options, const char *path)
     ow_options_init(options, path);
     options->synchronous_full = true;
     options->readers = 1;
-    options->busy_timeout_ms = 10;
+    options->busy_timeout_ms = 2;
     options->retry_base_delay_ms = 1;
     options->retry_max_delay_ms = 2;
     options->wal_soft_frames = 1; /* so that checkpoints meet the faults too */
@@ -122,7 +124,7 @@ static void run_case_until_no_fault_fires(const struct fault_case *c, bool persi
     int n = 1;
     while (n < MAX_N && run_with_fault(c, n, persistent))
         /* For good, each run waits for its deadlines: the places are sampled ever more thinly. */
-        n += persistent ? 1 + n / 2 : 1;
+        n += persistent ? 2 * n : 1;
     assert_true(n < MAX_N);
 }
 
@@ -137,7 +139,8 @@ static void keeps_its_promises_when_any_operation_fails_for_good(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        run_case_until_no_fault_fires(&cases[i], true);
+        if (!cases[i].only_once)
+            run_case_until_no_fault_fires(&cases[i], true);
 }
 
 static void opens_or_says_why_not_wherever_opening_fails(void **state)
@@ -164,7 +167,6 @@ static void opens_or_says_why_not_wherever_opening_fails(void **state)
     }
 }
 
-/* Fails the next fsync of a commit and returns the answers of two writes. */
 static void stops_writing_for_good_after_a_failed_fsync(void **state)
 {
     (void)state;
