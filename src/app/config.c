@@ -1,10 +1,9 @@
-/* The option table and what reads it (config.h). A value is set once: the first source that names it
- * wins, in the order flags, environment, file; defaults stand where nobody did. Each option remembers
- * that in `seen`. */
+/* The option table and what reads it (config.h). A value is set once: the first source that names
+ * it wins, in the order flags, environment, file; defaults stand where nobody did. */
 #include "app/config.h"
 
+#include <assert.h>
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
@@ -14,10 +13,16 @@
 
 #include "app/log.h"
 #include "app/settings.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
+#include "node/text.h"
+
+#define NODE_NAME_MAX 100
+#define SHOWN_MAX     60 /* bytes of a wrong value that an error repeats */
 
 enum option_type {
-    OPTION_TEXT,
+    OPTION_TEXT,    /* empty only where the default is */
+    OPTION_NAME,    /* a node's name */
     OPTION_COUNT,   /* whole number */
     OPTION_SECONDS, /* decimal seconds, kept in ms */
     OPTION_FLAG,    /* takes no value */
@@ -26,9 +31,8 @@ enum option_type {
     OPTION_SYNCHRONOUS,
 };
 
-#define ALL_COMMANDS                                                                               \
-    (COMMAND_RUN | COMMAND_INGEST | COMMAND_EXPORT | COMMAND_STATUS | COMMAND_DEMO)
-#define WRITERS (COMMAND_RUN | COMMAND_INGEST | COMMAND_DEMO)
+#define ALL_COMMANDS (COMMAND_RUN | COMMAND_INGEST | COMMAND_EXPORT | COMMAND_STATUS | COMMAND_DEMO)
+#define WRITERS      (COMMAND_RUN | COMMAND_INGEST | COMMAND_DEMO)
 
 struct option_row {
     const char *key;  /* YAML name; NULL: a flag of the command line only */
@@ -46,8 +50,8 @@ struct option_row {
 static const struct option_row options[] = {
     {"nodes", "node", 0, OPTION_NODE, COMMAND_RUN, 0, 0, 0, "NAME=LOG", NULL,
      "a node's name and its log file; once per node"},
-    {"db.path", "db", 0, OPTION_TEXT, ALL_COMMANDS & ~(unsigned)COMMAND_DEMO, AT(db_path), 0, 0, "PATH",
-     "nodewatch.db", "the SQLite database"},
+    {"db.path", "db", 0, OPTION_TEXT, ALL_COMMANDS & ~(unsigned)COMMAND_DEMO, AT(db_path), 0, 0,
+     "PATH", "nodewatch.db", "the SQLite database"},
     {"db.connection_pool_size", NULL, 0, OPTION_COUNT, WRITERS, AT(db_connection_pool_size), 1, 64,
      "N", "5", "connections that read"},
     {"db.connection_timeout", NULL, 0, OPTION_SECONDS, WRITERS, AT(db_connection_timeout_ms), 0.01,
@@ -68,14 +72,13 @@ static const struct option_row options[] = {
      "further host names the page may be asked by, separated by commas (for a reverse proxy)"},
     {"log.level", "log-level", 0, OPTION_LEVEL, ALL_COMMANDS, AT(log_level), 0, 0,
      "error|warning|info|debug", "info", "how much nodewatch itself logs"},
-    {NULL, "config", 'c', OPTION_TEXT, COMMAND_RUN, AT(file), 0, 0, "FILE", NULL,
-     "YAML file with these settings (see etc/nodewatch.yaml)"},
-    {NULL, "node", 0, OPTION_TEXT, COMMAND_INGEST | COMMAND_EXPORT, AT(ingest_node), 0, 0, "NAME",
+    {NULL, "config", 'c', OPTION_TEXT, ALL_COMMANDS & ~(unsigned)COMMAND_DEMO, AT(file), 0, 0,
+     "FILE", NULL, "YAML file with these settings (see etc/nodewatch.yaml)"},
+    {NULL, "node", 0, OPTION_NAME, COMMAND_INGEST | COMMAND_EXPORT, AT(ingest_node), 0, 0, "NAME",
      NULL, "the node's name"},
     {NULL, "from", 0, OPTION_TEXT, COMMAND_EXPORT, AT(from), 0, 0, "TIME", NULL,
      "first time to export: 2026-08-20 or 2026-08-20T10:00:14Z"},
-    {NULL, "to", 0, OPTION_TEXT, COMMAND_EXPORT, AT(to), 0, 0, "TIME", NULL,
-     "time to stop before"},
+    {NULL, "to", 0, OPTION_TEXT, COMMAND_EXPORT, AT(to), 0, 0, "TIME", NULL, "time to stop before"},
     {NULL, "format", 0, OPTION_TEXT, COMMAND_EXPORT, AT(format), 0, 0, "csv|jsonl", "csv",
      "how records are written"},
     {NULL, "dir", 0, OPTION_TEXT, COMMAND_DEMO, AT(demo_dir), 0, 0, "PATH", NULL,
@@ -85,11 +88,14 @@ static const struct option_row options[] = {
     {NULL, "help", 'h', OPTION_FLAG, ALL_COMMANDS, AT(help), 0, 0, NULL, NULL, "print this"},
 };
 
+static_assert(ARRAY_LEN(options) <= 64, "one bit a row, see struct loading");
+
 /* Which rows were given by whom: one bit a row, kept beside the config while loading. */
 struct loading {
     struct config *config;
     uint64_t seen;  /* by an earlier source */
     uint64_t fresh; /* by this source */
+    uint64_t file;  /* named in the file, whether it wins or not */
 };
 
 static void *member(struct config *c, const struct option_row *row)
@@ -101,9 +107,11 @@ static int bad_value(const struct option_row *row, const char *value, const char
                      struct err *err)
 {
     if (row->type == OPTION_COUNT || row->type == OPTION_SECONDS)
-        return err_set(err, ERR_USAGE, "%s: \"%s\" is not a number from %g to %g", where, value,
-                       row->min, row->max);
-    return err_set(err, ERR_USAGE, "%s: \"%s\" should be %s", where, value, row->metavar);
+        return err_set(err, ERR_USAGE, "%s: \"%.*s\" is not a %snumber from %g to %g", where,
+                       SHOWN_MAX, value, row->type == OPTION_COUNT ? "whole " : "", row->min,
+                       row->max);
+    return err_set(err, ERR_USAGE, "%s: \"%.*s\" should be %s", where, SHOWN_MAX, value,
+                   row->metavar);
 }
 
 static int set_text(char **slot, const char *value, struct err *err)
@@ -116,18 +124,29 @@ static int set_text(char **slot, const char *value, struct err *err)
     return 0;
 }
 
+/* Names stand in tables, JSON, labels and NAME=LOG, so they are text that survives all of these. */
+static int check_name(const char *name, size_t len, const char *where, struct err *err)
+{
+    if (!len || len > NODE_NAME_MAX)
+        return err_set(err, ERR_USAGE, "%s: a node's name has 1 to %d bytes", where, NODE_NAME_MAX);
+    if (memchr(name, '=', len))
+        return err_set(err, ERR_USAGE, "%s: a node's name cannot contain '='", where);
+    CLEANUP(buf_fini) struct buf clean = {0};
+    text_copy(&clean, (struct text){.at = name, .len = (uint32_t)len}, 3 * len, TEXT_PRINTABLE);
+    if (clean.failed)
+        return err_set(err, ERR_MEMORY, "no memory for a node");
+    if (clean.len != len || memcmp(clean.data, name, len) != 0 || memchr(name, '\t', len))
+        return err_set(err, ERR_USAGE, "%s: a node's name is UTF-8 text without control characters",
+                       where);
+    return 0;
+}
+
 static int add_node(struct config *c, const char *name, size_t name_len, const char *log,
                     const char *where, struct err *err)
 {
-    if (!name_len || !*log)
-        return err_set(err, ERR_USAGE, "%s: a node is given as NAME=LOG, e.g. "
-                       "home=/var/log/storagenode.log", where);
-    if (name_len > 100)
-        return err_set(err, ERR_USAGE, "%s: a node's name has at most 100 bytes", where);
-    for (size_t i = 0; i < name_len; i++) {
-        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
-            return err_set(err, ERR_USAGE, "%s: a node's name has no control characters", where);
-    }
+    int rc = check_name(name, name_len, where, err);
+    if (rc)
+        return rc;
     for (size_t i = 0; i < c->node_count; i++) {
         if (strlen(c->nodes[i].name) == name_len && !memcmp(c->nodes[i].name, name, name_len))
             return err_set(err, ERR_USAGE, "%s: node \"%s\" is given twice", where,
@@ -150,11 +169,11 @@ static int add_node(struct config *c, const char *name, size_t name_len, const c
 static int set_number(struct config *c, const struct option_row *row, const char *value,
                       const char *where, struct err *err)
 {
+    /* strtod would also take white space, hexadecimal, exponents and "nan". */
     char *end;
-    errno = 0;
     double number = strtod(value, &end);
-    if (end == value || *end || errno || !isfinite(number) || number < row->min ||
-        number > row->max || (row->type == OPTION_COUNT && number != floor(number)))
+    if (!*value || value[strspn(value, "0123456789.")] || *end || !(number >= row->min) ||
+        !(number <= row->max) || (row->type == OPTION_COUNT && number != floor(number)))
         return bad_value(row, value, where, err);
     *(int *)member(c, row) = (int)lround(row->type == OPTION_SECONDS ? number * 1000 : number);
     return 0;
@@ -165,7 +184,13 @@ static int set_value(struct config *c, const struct option_row *row, const char 
 {
     switch (row->type) {
     case OPTION_TEXT:
+        if (!*value && !(row->fallback && !*row->fallback))
+            return bad_value(row, value, where, err);
         return set_text(member(c, row), value, err);
+    case OPTION_NAME: {
+        int rc = check_name(value, strlen(value), where, err);
+        return rc ? rc : set_text(member(c, row), value, err);
+    }
     case OPTION_COUNT:
     case OPTION_SECONDS:
         return set_number(c, row, value, where, err);
@@ -174,8 +199,11 @@ static int set_value(struct config *c, const struct option_row *row, const char 
         return 0;
     case OPTION_NODE: {
         const char *equals = strchr(value, '=');
-        return add_node(c, value, equals ? (size_t)(equals - value) : 0, equals ? equals + 1 : "",
-                        where, err);
+        if (!equals || equals == value || !equals[1])
+            return err_set(err, ERR_USAGE,
+                           "%s: a node is given as NAME=LOG, e.g. home=/var/log/storagenode.log",
+                           where);
+        return add_node(c, value, (size_t)(equals - value), equals + 1, where, err);
     }
     case OPTION_LEVEL: {
         enum log_level level;
@@ -227,7 +255,7 @@ void config_fini(struct config *c)
     }
     free(c->nodes);
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-        if (options[i].type == OPTION_TEXT) {
+        if (options[i].type == OPTION_TEXT || options[i].type == OPTION_NAME) {
             free(*(char **)member(c, &options[i]));
             *(char **)member(c, &options[i]) = NULL;
         }
@@ -351,11 +379,27 @@ static int load_environment(struct loading *l, enum command command, struct err 
 static int load_setting(void *ctx, const char *key, const char *value, const char *where,
                         struct err *err)
 {
+    struct loading *l = ctx;
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-        if (options[i].key && strcmp(options[i].key, key) == 0)
-            return load_value(ctx, &options[i], value, where, err);
+        const struct option_row *row = &options[i];
+        if (!row->key || strcmp(row->key, key) != 0)
+            continue;
+        if (row->type != OPTION_NODE && l->file & UINT64_C(1) << i)
+            return err_set(err, ERR_USAGE, "%s: %s is given twice", where, key);
+        l->file |= UINT64_C(1) << i;
+        return load_value(l, row, value, where, err);
     }
-    return err_set(err, ERR_USAGE, "%s: there is no setting \"%s\"", where, key);
+    return err_set(err, ERR_USAGE, "%s: there is no setting \"%.*s\"", where, SHOWN_MAX, key);
+}
+
+/* What each value alone cannot tell. */
+static int check_together(const struct config *c, struct err *err)
+{
+    if (c->db_retry_base_delay_ms > c->db_retry_max_delay_ms)
+        return err_set(err, ERR_USAGE,
+                       "db.retry_base_delay (%g s) is longer than db.retry_max_delay (%g s)",
+                       c->db_retry_base_delay_ms / 1e3, c->db_retry_max_delay_ms / 1e3);
+    return 0;
 }
 
 int config_load(struct config *c, enum command command, int argc, char **argv, int first,
@@ -368,9 +412,9 @@ int config_load(struct config *c, enum command command, int argc, char **argv, i
     next_source(&l);
     rc = load_environment(&l, command, err);
     next_source(&l);
-    if (rc || !c->file)
-        return rc;
-    return settings_read(c->file, load_setting, &l, err);
+    if (!rc && c->file)
+        rc = settings_read(c->file, load_setting, &l, err);
+    return rc ? rc : check_together(c, err);
 }
 
 /* ---- Help ----------------------------------------------------------------------------------- */
@@ -381,10 +425,12 @@ void config_print_options(enum command command, FILE *out)
         const struct option_row *row = &options[i];
         if (!(row->commands & (unsigned)command) || !row->flag)
             continue;
-        char flag[64];
-        snprintf(flag, sizeof(flag), "%s--%s%s%s", row->letter == 'c' ? "-c, " : row->letter == 'h' ? "-h, " : "",
-                 row->flag, row->metavar ? " " : "", row->metavar ? row->metavar : "");
-        fprintf(out, "  %-28s %s", flag, row->help);
+        char flag[80];
+        int n = row->letter ? snprintf(flag, sizeof(flag), "-%c, ", row->letter) : 0;
+        n += snprintf(flag + n, sizeof(flag) - (size_t)n, "--%s%s%s", row->flag,
+                      row->metavar ? " " : "", row->metavar ? row->metavar : "");
+        fprintf(out, "  %-28s%s%s", flag, n > 28 ? "\n                               " : " ",
+                row->help);
         if (row->fallback && *row->fallback)
             fprintf(out, " [%s]", row->fallback);
         fputc('\n', out);
