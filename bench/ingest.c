@@ -1,5 +1,5 @@
-/* How fast a whole log is ingested, and what limits it. Makes a log of made-up INFO lines (one transfer a
- * line, so the insert has as much to do as it can), then in one run:
+/* How fast a whole log is ingested, and what limits it. Makes a log of made-up INFO lines (one
+ * transfer a line, so the insert has as much to do as it can), then in one run:
  *
  *   scan only     reads, unwraps, scans, adds up; batches are thrown away
  *   insert only   the time from handing a batch in to its commit, nothing overlapping
@@ -212,9 +212,9 @@ int main(int argc, char **argv)
         die("usage: bench-ingest [LINES [FOLDER]]", NULL);
     snprintf(b.log, sizeof(b.log), "%s/node.log", b.folder);
     measure(&b, make_log(&b));
-    static const char *const names[] = {"node.log",      "serial.db",      "serial.db.lock",
-                                        "both.db",       "both.db.lock",   "serial.db-wal",
-                                        "serial.db-shm", "both.db-wal",    "both.db-shm"};
+    static const char *const names[] = {"node.log",      "serial.db",    "serial.db.lock",
+                                        "both.db",       "both.db.lock", "serial.db-wal",
+                                        "serial.db-shm", "both.db-wal",  "both.db-shm"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char path[700];
         snprintf(path, sizeof(path), "%s/%s", b.folder, names[i]);

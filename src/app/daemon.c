@@ -1,8 +1,10 @@
-/* The wiring of the running program (daemon.h). Threads: this one runs the loop (HTTP, timers, signals);
- * one follows the logs; onewriter has its writer. Data flows one way: tail -> store -> live -> page.
+/* The wiring of the running program (daemon.h). Threads: this one runs the loop (HTTP, timers,
+ * signals); one follows the logs; onewriter has its writer. Data flows one way: tail -> store ->
+ * live -> page.
  *
- * Stopping goes in the order of the flow: reading stops, what was handed in is committed, then the rest
- * closes. Whatever was not committed is still in the log files and is read at the next start. */
+ * Stopping goes in the order of the flow: reading stops, what was handed in is committed, then the
+ * rest closes. Whatever was not committed is still in the log files and is read at the next start.
+ */
 #include "app/daemon.h"
 
 #include <inttypes.h>
@@ -25,7 +27,7 @@
 
 #define SUMMARY_EVERY_MS 10000
 /* Together under the two seconds an operator waits for Ctrl-C. */
-#define TAIL_STOP_MS 700
+#define TAIL_STOP_MS  700
 #define STORE_STOP_MS 900
 
 struct daemon {
@@ -92,13 +94,15 @@ static int64_t cpu_us(void)
 
 static double rss_mb(void)
 {
-    long pages = 0;
+    /* The second number of "size resident shared ...", in pages. */
+    char line[128] = "";
     FILE *statm = fopen("/proc/self/statm", "re");
-    if (!statm || fscanf(statm, "%*s %ld", &pages) != 1)
-        pages = 0;
+    if (statm && !fgets(line, sizeof(line), statm))
+        line[0] = '\0';
     if (statm)
         fclose(statm);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1e6;
+    const char *resident = strchr(line, ' ');
+    return resident ? (double)strtol(resident, NULL, 10) * (double)sysconf(_SC_PAGESIZE) / 1e6 : 0;
 }
 
 static void on_summary(void *ctx)

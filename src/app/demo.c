@@ -1,5 +1,5 @@
-/* `nodewatch demo`: four made-up nodes in a folder, thirty days of their logs, then live lines; and the
- * whole program reading them, as it would read real ones. */
+/* `nodewatch demo`: four made-up nodes in a folder, thirty days of their logs, then live lines; and
+ * the whole program reading them, as it would read real ones. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -17,10 +17,10 @@
 #include "base/clock.h"
 #include "base/sync.h"
 
-#define HISTORY_MS (INT64_C(30) * 24 * 3600 * 1000)
+#define HISTORY_MS     (INT64_C(30) * 24 * 3600 * 1000)
 #define WRITE_EVERY_US 200000
-#define CHUNK_BYTES (4u << 20)
-#define FOLDER_MAX 4000
+#define CHUNK_BYTES    (4u << 20)
+#define FOLDER_MAX     4000
 
 struct demo {
     struct demo_node nodes[DEMO_NODES];
@@ -56,8 +56,8 @@ static int write_all(int fd, const char *bytes, size_t len, struct err *err)
     return 0;
 }
 
-static int write_until(struct demo *d, size_t node, int64_t to_ms, int64_t now_ms, struct buf *space,
-                       struct err *err)
+static int write_until(struct demo *d, size_t node, int64_t to_ms, int64_t now_ms,
+                       struct buf *space, struct err *err)
 {
     buf_clear(space);
     demo_write_lines(&d->nodes[node], to_ms, now_ms, space);
@@ -146,7 +146,8 @@ static int make_folder(struct demo *d, const char *wanted, struct err *err)
         return 0;
     }
     const char *base = getenv("TMPDIR");
-    snprintf(d->folder, sizeof(d->folder), "%s/nodewatch-demo-XXXXXX", base && *base ? base : "/tmp");
+    snprintf(d->folder, sizeof(d->folder), "%s/nodewatch-demo-XXXXXX",
+             base && *base ? base : "/tmp");
     if (!mkdtemp(d->folder))
         return err_set_errno(err, errno, "cannot make a temporary folder %s", d->folder);
     d->temporary = true;

@@ -1,6 +1,6 @@
-/* Made-up log lines in the nodes' real format (demo_log.h), in both dialects. Traffic follows the hour
- * of the day; older lines are sparser and larger, so that thirty days are written and read in a second or
- * two and the charts still show steady traffic. */
+/* Made-up log lines in the nodes' real format (demo_log.h), in both dialects. Traffic follows the
+ * hour of the day; older lines are sparser and larger, so that thirty days are written and read in
+ * a second or two and the charts still show steady traffic. */
 #include "app/demo_log.h"
 
 #include <inttypes.h>
@@ -9,18 +9,39 @@
 
 #include "base/clock.h"
 
-#define HOUR_MS (3600 * 1000)
-#define DAY_MS (24 * HOUR_MS)
+#define HOUR_MS   (3600 * 1000)
+#define DAY_MS    (24 * HOUR_MS)
 #define SILENT_MS (9 * 60 * 1000)
 
 const struct demo_node demo_nodes[DEMO_NODES] = {
-    {.name = "Home-NAS", .in_bps = 4.1e6, .out_bps = 9.7e6, .cancel = 0.02, .fail = 0.001, .random = 11},
-    {.name = "Colo-1", .old_dialect = true, .in_bps = 5.2e6, .out_bps = 14e6, .cancel = 0.015,
-     .fail = 0.0005, .random = 22},
-    {.name = "Colo-2", .in_bps = 2.6e6, .out_bps = 6.3e6, .cancel = 0.02, .fail = 0.001,
-     .goes_silent = true, .random = 33},
-    {.name = "Cabin-Pi", .old_dialect = true, .in_bps = 0.5e6, .out_bps = 1.8e6, .cancel = 0.06,
-     .fail = 0.004, .audits_fail = true, .random = 44},
+    {.name = "Home-NAS",
+     .in_bps = 4.1e6,
+     .out_bps = 9.7e6,
+     .cancel = 0.02,
+     .fail = 0.001,
+     .random = 11},
+    {.name = "Colo-1",
+     .old_dialect = true,
+     .in_bps = 5.2e6,
+     .out_bps = 14e6,
+     .cancel = 0.015,
+     .fail = 0.0005,
+     .random = 22},
+    {.name = "Colo-2",
+     .in_bps = 2.6e6,
+     .out_bps = 6.3e6,
+     .cancel = 0.02,
+     .fail = 0.001,
+     .goes_silent = true,
+     .random = 33},
+    {.name = "Cabin-Pi",
+     .old_dialect = true,
+     .in_bps = 0.5e6,
+     .out_bps = 1.8e6,
+     .cancel = 0.06,
+     .fail = 0.004,
+     .audits_fail = true,
+     .random = 44},
 };
 
 static const char *const satellites[] = {
@@ -130,9 +151,9 @@ static void put_transfer(struct demo_node *n, int64_t at_ms, int64_t age_ms, str
                t.action);
     if (!t.upload)
         buf_printf(out, "\"%s\": 0, ", old ? "Offset" : "offset");
-    buf_printf(out, "\"%s\": %" PRId64 ", \"%s\": \"198.51.100.%u:%u\"", old ? "Size" : "size", t.size,
-               old ? "Remote Address" : "remote_address", (unsigned)(next_random(n) % 254 + 1),
-               (unsigned)(next_random(n) % 50000 + 10000));
+    buf_printf(out, "\"%s\": %" PRId64 ", \"%s\": \"198.51.100.%u:%u\"", old ? "Size" : "size",
+               t.size, old ? "Remote Address" : "remote_address",
+               (unsigned)(next_random(n) % 254 + 1), (unsigned)(next_random(n) % 50000 + 10000));
     if (t.error)
         buf_printf(out, ", \"%s\": \"%s\"", failed ? "error" : "reason", t.error);
     buf_add_text(out, "}\n");
@@ -146,8 +167,8 @@ static void put_scores(struct demo_node *n, int64_t at_ms, struct buf *out)
         buf_printf(out,
                    "\"%s\": \"storagenode\", \"%s\": \"%s\", \"%s\": %d, \"%s\": %d, \"%s\": %s, "
                    "\"%s\": %s, \"%s\": 1}\n",
-                   old ? "Process" : "process", old ? "Satellite ID" : "satellite_id", satellites[i],
-                   old ? "Total Audits" : "total_audits", 43000,
+                   old ? "Process" : "process", old ? "Satellite ID" : "satellite_id",
+                   satellites[i], old ? "Total Audits" : "total_audits", 43000,
                    old ? "Successful Audits" : "successful_audits", 42990,
                    old ? "Audit Score" : "audit_score", n->audits_fail ? "0.9972" : "1",
                    old ? "Online Score" : "online_score", "0.9981",

@@ -1,5 +1,5 @@
-/* Made-up nodes that write real log lines: for `nodewatch demo`. Everything follows from the seed and
- * the times given, so a demo can be repeated. */
+/* Made-up nodes that write real log lines: for `nodewatch demo`. Everything follows from the seed
+ * and the times given, so a demo can be repeated. */
 #ifndef APP_DEMO_LOG_H
 #define APP_DEMO_LOG_H
 
@@ -22,8 +22,9 @@ struct demo_node {
 #define DEMO_NODES 4
 extern const struct demo_node demo_nodes[DEMO_NODES];
 
-/* Appends the lines the node writes from where it stands until before to_unix_ms. now_unix_ms decides how
- * dense they are: sparse long ago, live density in the last two hours, same bytes all along. */
+/* Appends the lines the node writes from where it stands until before to_unix_ms. now_unix_ms
+ * decides how dense they are: sparse long ago, live density in the last two hours, same bytes all
+ * along. */
 void demo_write_lines(struct demo_node *node, int64_t to_unix_ms, int64_t now_unix_ms,
                       struct buf *out);
 

@@ -19,8 +19,8 @@ struct export
     int write_errno;
 };
 
-/* A CSV field: quoted when it must be. A leading = + - @ would run as a formula in a spreadsheet, so
- * such a text gets an apostrophe first. */
+/* A CSV field: quoted when it must be. A leading = + - @ would run as a formula in a spreadsheet,
+ * so such a text gets an apostrophe first. */
 static void put_csv(FILE *out, const char *text)
 {
     if (*text && strchr("=+-@", *text))
@@ -103,6 +103,31 @@ static int put_record(void *ctx, const struct store_transfer *transfer)
     return 0;
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* "Z", "+02:00", "-0700" or nothing (UTC); returns what follows. */
+static const char *skip_zone(const char *at, int64_t *offset_s)
+{
+    if (*at == 'Z')
+        return at + 1;
+    if (*at != '+' && *at != '-')
+        return at;
+    int64_t sign = *at++ == '-' ? -1 : 1;
+    int digits[4];
+    for (int i = 0; i < 4; i++) {
+        if (i == 2 && *at == ':')
+            at++;
+        if (!is_digit(*at))
+            return at; /* what is left over is complained about by the caller */
+        digits[i] = *at++ - '0';
+    }
+    *offset_s = sign * ((digits[0] * 10 + digits[1]) * 3600 + (digits[2] * 10 + digits[3]) * 60);
+    return at;
+}
+
 /* "2026-08-20", "2026-08-20T10:00:14Z", "...+02:00"; seconds may carry a fraction. */
 static int parse_time(const char *flag, const char *text, int64_t *unix_ms, struct err *err)
 {
@@ -118,15 +143,7 @@ static int parse_time(const char *flag, const char *text, int64_t *unix_ms, stru
             for (; digits < 3; digits++)
                 ms *= 10;
         }
-        int hours, minutes;
-        char sign, end;
-        if (at && *at == 'Z')
-            at++;
-        else if (at && sscanf(at, "%c%2d:%2d%c", &sign, &hours, &minutes, &end) == 3 &&
-                 (sign == '+' || sign == '-')) {
-            offset_s = (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-            at += strlen(at);
-        }
+        at = at ? skip_zone(at, &offset_s) : NULL;
     }
     if (!at || *at)
         return err_set(err, ERR_USAGE,
@@ -170,14 +187,16 @@ static int export_all(struct store *store, const struct config *config, struct e
         fputs("time,node,satellite,action,outcome,size,piece,remote,duration_ms,error\n", e->out);
     rc = store_transfers(store, from, to, node_id, put_record, e, err);
     if (e->write_errno || fflush(e->out))
-        return err_set_errno(err, e->write_errno ? e->write_errno : errno, "cannot write the export");
+        return err_set_errno(err, e->write_errno ? e->write_errno : errno,
+                             "cannot write the export");
     return rc;
 }
 
 int command_export(struct config *config)
 {
     if (config->operand_count != 1 || strcmp(config->operands[0], "events") != 0) {
-        fprintf(stderr, "nodewatch: what is exported is named first: nodewatch export events ...\n");
+        fprintf(stderr,
+                "nodewatch: what is exported is named first: nodewatch export events ...\n");
         return EXIT_USAGE;
     }
     bool jsonl = strcmp(config->format, "jsonl") == 0;

@@ -1,6 +1,6 @@
-/* The program's log (log.h). A line is put together first and written by one write(2), so that lines
- * of several threads never mix; control characters in it (a log line quoted in an error) become '?', so
- * that text from outside cannot forge a line or move the terminal's cursor. */
+/* The program's log (log.h). A line is put together first and written by one write(2), so that
+ * lines of several threads never mix; control characters in it (a log line quoted in an error)
+ * become '?', so that text from outside cannot forge a line or move the terminal's cursor. */
 #include "app/log.h"
 
 #include <stdarg.h>
@@ -70,6 +70,8 @@ void log_line(enum log_level level, const char *fmt, ...)
 void log_from(void *ctx, char level, const char *text)
 {
     (void)ctx;
-    log_line(level == 'E' ? LOG_LEVEL_ERROR : level == 'W' ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+    log_line(level == 'E'   ? LOG_LEVEL_ERROR
+             : level == 'W' ? LOG_LEVEL_WARNING
+                            : LOG_LEVEL_INFO,
              "%s", text);
 }

@@ -14,8 +14,7 @@ static const struct {
     {"run", COMMAND_RUN, command_run,
      "run [-c FILE] [--db PATH] [--listen ADDR:PORT] --node NAME=LOG [--node ...]",
      "follows the nodes' logs, keeps their history, serves the page"},
-    {"ingest", COMMAND_INGEST, command_ingest,
-     "ingest --db PATH --node NAME [--json] FILE...",
+    {"ingest", COMMAND_INGEST, command_ingest, "ingest --db PATH --node NAME [--json] FILE...",
      "reads whole log files (plain, .gz, .zst, - for standard input)"},
     {"export", COMMAND_EXPORT, command_export,
      "export events --db PATH [--node NAME] [--from T] [--to T] --format csv|jsonl",
@@ -65,7 +64,8 @@ int main(int argc, char **argv)
         print_help(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         print_help(stdout);
         return EXIT_FINE;
     }

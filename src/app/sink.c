@@ -1,5 +1,5 @@
-/* Joins ingest to the store (sink.h): peers do not include one another, so somebody has to introduce
- * them. */
+/* Joins ingest to the store (sink.h): peers do not include one another, so somebody has to
+ * introduce them. */
 #include "app/sink.h"
 
 static int sources(void *ctx, int64_t node_id, struct source **out, size_t *count, struct err *err)

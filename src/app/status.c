@@ -1,5 +1,5 @@
-/* `nodewatch status`: what is known, from the database alone; works beside a running daemon and without
- * one. The queue is the log itself: bytes of it that are not committed yet. */
+/* `nodewatch status`: what is known, from the database alone; works beside a running daemon and
+ * without one. The queue is the log itself: bytes of it that are not committed yet. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 
 struct node_status {
     const struct store_node *node;
-    int64_t queue_bytes; /* -1: the log cannot be read from here */
+    int64_t queue_bytes;                            /* -1: the log cannot be read from here */
     uint64_t ended, completed, in_bytes, out_bytes; /* last hour */
 };
 
@@ -54,7 +54,8 @@ static void add_outcome(void *ctx, const struct store_outcome *sum)
 /* Bytes of the log beyond the offset of the source that it is; all of it when it is a new one. */
 static int64_t queue_of(struct store *store, const struct store_node *node)
 {
-    CLEANUP(close_fd) int fd = node->log[0] ? open(node->log, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    CLEANUP(close_fd)
+    int fd = node->log[0] ? open(node->log, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     struct stat st;
     uint8_t head[SOURCE_HEAD_MAX];
     if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode))
@@ -118,11 +119,11 @@ static int print_json(const struct status *s)
                       "out_bytes_last_hour", (json_int_t)n->out_bytes, "queue_bytes",
                       n->queue_bytes < 0 ? json_null() : json_integer(n->queue_bytes)));
     }
-    json_t *object = json_pack(
-        "{s:o, s:{s:s, s:I, s:I, s:I, s:s}, s:{s:I}}", "nodes", nodes, "database", "path", s->path,
-        "bytes", (json_int_t)s->health.db_bytes, "wal_bytes", (json_int_t)s->health.wal_bytes,
-        "commit_seq", (json_int_t)s->health.commit_seq, "sqlite", s->health.sqlite_version, "queue",
-        "bytes", (json_int_t)queue);
+    json_t *object =
+        json_pack("{s:o, s:{s:s, s:I, s:I, s:I, s:s}, s:{s:I}}", "nodes", nodes, "database", "path",
+                  s->path, "bytes", (json_int_t)s->health.db_bytes, "wal_bytes",
+                  (json_int_t)s->health.wal_bytes, "commit_seq", (json_int_t)s->health.commit_seq,
+                  "sqlite", s->health.sqlite_version, "queue", "bytes", (json_int_t)queue);
     int rc = object ? json_dumpf(object, stdout, JSON_COMPACT) : -1;
     putchar('\n');
     json_decref(object);
@@ -136,22 +137,23 @@ static void print_node(const struct status *s, const struct node_status *n)
         verdict_age(s->now_ms - n->node->last_event_unix_ms, age);
     if (n->queue_bytes >= 0)
         snprintf(queue, sizeof(queue), "%.1f MB", (double)n->queue_bytes / 1e6);
-    printf("%-24.24s %10s %12" PRIu64 " %10.2f %10.2f %10.2f %9" PRIu64 " %10s\n", n->node->name, age,
-           n->node->transfers, (double)n->ended / RATE_S, (double)n->in_bytes * 8 / RATE_S / 1e6,
-           (double)n->out_bytes * 8 / RATE_S / 1e6, n->node->unparsed, queue);
+    printf("%-24.24s %10s %12" PRIu64 " %10.2f %10.2f %10.2f %9" PRIu64 " %10s\n", n->node->name,
+           age, n->node->transfers, (double)n->ended / RATE_S,
+           (double)n->in_bytes * 8 / RATE_S / 1e6, (double)n->out_bytes * 8 / RATE_S / 1e6,
+           n->node->unparsed, queue);
 }
 
 static int print_table(const struct status *s)
 {
-    printf("%-24s %10s %12s %10s %10s %10s %9s %10s\n", "node", "last event", "transfers", "per s, 1 h",
-           "in Mbit/s", "out Mbit/s", "unparsed", "queue");
+    printf("%-24s %10s %12s %10s %10s %10s %9s %10s\n", "node", "last event", "transfers",
+           "per s, 1 h", "in Mbit/s", "out Mbit/s", "unparsed", "queue");
     for (size_t i = 0; i < s->count; i++)
         print_node(s, &s->status[i]);
     if (!s->count)
         printf("no node yet: start nodewatch run, or nodewatch ingest\n");
     printf("\ndatabase %s: %.1f MB, WAL %.1f MB, %" PRId64 " commits, SQLite %s\n", s->path,
-           (double)s->health.db_bytes / 1e6, (double)s->health.wal_bytes / 1e6, s->health.commit_seq,
-           s->health.sqlite_version);
+           (double)s->health.db_bytes / 1e6, (double)s->health.wal_bytes / 1e6,
+           s->health.commit_seq, s->health.sqlite_version);
     return 0;
 }
 

@@ -1,5 +1,6 @@
 /* A growable byte buffer. Memory exhaustion sets `failed` and drops further appends, so a writer of
- * many pieces checks once at the end instead of after each. Zero-initialised is a valid empty one. */
+ * many pieces checks once at the end instead of after each. Zero-initialised is a valid empty one.
+ */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 

@@ -1,5 +1,5 @@
-/* Errors as values (err.h). Texts longer than the struct are cut at its end, never overrun: an error
- * about a huge log line must not itself become a problem. */
+/* Errors as values (err.h). Texts longer than the struct are cut at its end, never overrun: an
+ * error about a huge log line must not itself become a problem. */
 #include "base/err.h"
 
 #include <stdarg.h>

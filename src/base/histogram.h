@@ -28,7 +28,8 @@ uint64_t histogram_total(const struct histogram *h);
  * -1 when empty. */
 double histogram_quantile(const struct histogram *h, double q);
 
-/* Writes pairs (gap to the next used bucket, count) as LEB128 varints; returns the bytes written. */
+/* Writes pairs (gap to the next used bucket, count) as LEB128 varints; returns the bytes written.
+ */
 size_t histogram_encode(const struct histogram *h, uint8_t out[HISTOGRAM_ENCODED_MAX]);
 /* Adds an encoded histogram to *into. False when the bytes are not a histogram (*into is then
  * unchanged). */

@@ -1,5 +1,5 @@
-/* Mutex, condition with monotonic deadline, named thread. Leaf locks only: whoever holds one takes no
- * second one and calls nothing that might. */
+/* Mutex, condition with monotonic deadline, named thread. Leaf locks only: whoever holds one takes
+ * no second one and calls nothing that might. */
 #ifndef BASE_SYNC_H
 #define BASE_SYNC_H
 

@@ -1,5 +1,5 @@
-/* The last minute of a node (live.h). A ring of one-second slots, each stamped with its second, so that
- * nothing has to run when a second passes: a stale slot is recognised when it is met. */
+/* The last minute of a node (live.h). A ring of one-second slots, each stamped with its second, so
+ * that nothing has to run when a second passes: a stale slot is recognised when it is met. */
 #include "node/live.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
-/* What happened in the last minute, per node: the moving part of the page. Fed with committed batches,
- * read out once a second as differences. Pure: time is an argument, locking is the caller's. */
+/* What happened in the last minute, per node: the moving part of the page. Fed with committed
+ * batches, read out once a second as differences. Pure: time is an argument, locking is the
+ * caller's. */
 #ifndef NODE_LIVE_H
 #define NODE_LIVE_H
 

@@ -1,5 +1,5 @@
-/* The rules of verdict.h. Each looks at the facts of one node and adds at most one item, whose detail
- * says what to do. Normal things (lost races, a peer that breaks off) raise nothing. */
+/* The rules of verdict.h. Each looks at the facts of one node and adds at most one item, whose
+ * detail says what to do. Normal things (lost races, a peer that breaks off) raise nothing. */
 #include "node/verdict.h"
 
 #include <inttypes.h>
@@ -31,7 +31,7 @@ static struct verdict_item *find(struct findings *f, enum severity severity, con
     return item;
 }
 
-#define TITLE(item, ...) snprintf((item)->title, sizeof((item)->title), __VA_ARGS__)
+#define TITLE(item, ...)  snprintf((item)->title, sizeof((item)->title), __VA_ARGS__)
 #define DETAIL(item, ...) snprintf((item)->detail, sizeof((item)->detail), __VA_ARGS__)
 
 void verdict_age(int64_t age_ms, char out[24])
@@ -71,10 +71,11 @@ static void judge_log(struct findings *f)
         find(f, silent_ms > VERDICT_SILENT_CRITICAL_MS ? SEVERITY_CRITICAL : SEVERITY_WARNING,
              "log_silent", n->last_event_unix_ms);
     TITLE(item, "Log silent for %s", age);
-    DETAIL(item,
-           "A running node writes several lines a minute. Check that it runs, that it still logs to "
-           "this file (after a rotation without copytruncate it keeps writing to the old one), and "
-           "that log.level is info or debug.");
+    DETAIL(
+        item,
+        "A running node writes several lines a minute. Check that it runs, that it still logs to "
+        "this file (after a rotation without copytruncate it keeps writing to the old one), and "
+        "that log.level is info or debug.");
 }
 
 static void judge_fatal(struct findings *f)
@@ -83,12 +84,13 @@ static void judge_fatal(struct findings *f)
     if (n->fatal_unix_ms == EVENT_NO_TIME)
         return;
     bool again = n->started_unix_ms != EVENT_NO_TIME && n->started_unix_ms >= n->fatal_unix_ms;
-    struct verdict_item *item = find(f, again ? SEVERITY_WARNING : SEVERITY_CRITICAL, "fatal",
-                                     n->fatal_unix_ms);
+    struct verdict_item *item =
+        find(f, again ? SEVERITY_WARNING : SEVERITY_CRITICAL, "fatal", n->fatal_unix_ms);
     char age[24];
     verdict_age(f->now - n->fatal_unix_ms, age);
     TITLE(item, again ? "Node died %s ago and was restarted" : "Node died %s ago", age);
-    DETAIL(item, "%s%s", n->fatal_text && *n->fatal_text ? n->fatal_text : "A fatal line was logged",
+    DETAIL(item, "%s%s",
+           n->fatal_text && *n->fatal_text ? n->fatal_text : "A fatal line was logged",
            again ? ". It is running again; if this repeats, find the cause before audits fail."
                  : ". Start the node; audits it misses count against its online score.");
 }
@@ -102,14 +104,14 @@ static void judge_errors(struct findings *f)
         (double)n->failed_15m < usual * VERDICT_ERRORS_TIMES ||
         (double)n->failed_15m < (double)n->ended_15m * VERDICT_ERRORS_SHARE)
         return;
-    struct verdict_item *item =
-        find(f, SEVERITY_WARNING, "errors_rising", f->now - 15 * 60 * 1000);
+    struct verdict_item *item = find(f, SEVERITY_WARNING, "errors_rising", f->now - 15 * 60 * 1000);
     TITLE(item, "Errors are rising: %" PRIu64 " failed transfers in 15 min", n->failed_15m);
-    DETAIL(item,
-           "Usual for this node: %.1f in 15 min. %" PRIu64 " of %" PRIu64
-           " transfers failed on this side. Look at the newest ERROR lines of its log: a slow or full "
-           "disk and a broken network card look like this.",
-           usual, n->failed_15m, n->ended_15m);
+    DETAIL(
+        item,
+        "Usual for this node: %.1f in 15 min. %" PRIu64 " of %" PRIu64
+        " transfers failed on this side. Look at the newest ERROR lines of its log: a slow or full "
+        "disk and a broken network card look like this.",
+        usual, n->failed_15m, n->ended_15m);
 }
 
 static void judge_audits(struct findings *f)
@@ -122,9 +124,10 @@ static void judge_audits(struct findings *f)
              n->failed_audits_since_unix_ms);
     TITLE(item, "%" PRIu64 " failed audit%s in 24 h", n->failed_audits_24h,
           n->failed_audits_24h == 1 ? "" : "s");
-    DETAIL(item, "A satellite disqualifies a node for good when its audit score falls to 96 %%; from a "
-                 "perfect score about 40 failures in a row are enough. Check the disk and the file "
-                 "system now; stop the node while pieces cannot be read.");
+    DETAIL(item,
+           "A satellite disqualifies a node for good when its audit score falls to 96 %%; from a "
+           "perfect score about 40 failures in a row are enough. Check the disk and the file "
+           "system now; stop the node while pieces cannot be read.");
 }
 
 static void judge_unreadable(struct findings *f)
@@ -137,7 +140,8 @@ static void judge_unreadable(struct findings *f)
         find(f, SEVERITY_WARNING, "log_unreadable", f->now - 15 * 60 * 1000);
     TITLE(item, "Most of this log cannot be read");
     DETAIL(item,
-           "%" PRIu64 " of %" PRIu64 " lines in 15 min are not node lines. Is it the node's own log? "
+           "%" PRIu64 " of %" PRIu64
+           " lines in 15 min are not node lines. Is it the node's own log? "
            "Console, json and gcloudlogging encodings are read; log.encoding=pretty is not.",
            n->unparsed_15m, n->lines_15m);
 }
@@ -155,7 +159,8 @@ static void judge_trouble(struct findings *f)
          "The node could not read or write its storage folder in time. Check cabling, SMART values "
          "and the file system; a node that cannot write shuts itself down."},
         {n->database_failures_24h, 1, SEVERITY_CRITICAL, "database", "database errors of the node",
-         "One of the node's own databases is locked or damaged. Lost orders are lost money: repair it "
+         "One of the node's own databases is locked or damaged. Lost orders are lost money: repair "
+         "it "
          "before they expire (about 48 h)."},
         {n->corrupt_pieces_24h, 1, SEVERITY_WARNING, "pieces", "lost or corrupt pieces",
          "The node found pieces that it should hold but cannot serve as stored. Check the disk."},

@@ -9,13 +9,13 @@
 
 /* Thresholds. Silence: a working node writes several lines a minute even when idle (checks, orders,
  * contact), five minutes without any is the value operators' own scripts use. */
-#define VERDICT_SILENT_MS (5 * 60 * 1000)
+#define VERDICT_SILENT_MS          (5 * 60 * 1000)
 #define VERDICT_SILENT_CRITICAL_MS (60 * 60 * 1000)
 /* Failing transfers of the last 15 min against the same share of the 24 h before. */
-#define VERDICT_ERRORS_MIN 10
-#define VERDICT_ERRORS_TIMES 3.0
-#define VERDICT_ERRORS_SHARE 0.02
-#define VERDICT_UNREADABLE_MIN 100
+#define VERDICT_ERRORS_MIN       10
+#define VERDICT_ERRORS_TIMES     3.0
+#define VERDICT_ERRORS_SHARE     0.02
+#define VERDICT_UNREADABLE_MIN   100
 #define VERDICT_UNREADABLE_SHARE 0.5
 
 enum severity { SEVERITY_NONE, SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL };

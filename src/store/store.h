@@ -17,8 +17,8 @@
 
 struct store;
 
-/* What the database layer tells while it works; level 'I', 'W' or 'E', text is lent. Called from any
- * thread; must not call back into the store. */
+/* What the database layer tells while it works; level 'I', 'W' or 'E', text is lent. Called from
+ * any thread; must not call back into the store. */
 typedef void store_log_fn(void *ctx, char level, const char *text);
 
 struct store_options {
@@ -41,8 +41,8 @@ int store_close(struct store *store, int timeout_ms, struct err *err);
 
 struct store_node {
     int64_t id;
-    char *name, *log;            /* log: path as configured, "" when none */
-    int64_t last_event_unix_ms;  /* EVENT_NO_TIME before the first */
+    char *name, *log;           /* log: path as configured, "" when none */
+    int64_t last_event_unix_ms; /* EVENT_NO_TIME before the first */
     uint64_t lines, transfers, twins, unparsed, cut_lines, nul_bytes; /* over all its sources */
 };
 

@@ -1,4 +1,5 @@
-/* The JSON answers of docs/api.md. Sums come from the store's rollups, rates from the last minute. */
+/* The JSON answers of docs/api.md. Sums come from the store's rollups, rates from the last minute.
+ */
 #include "web/internal.h"
 
 #include <stdlib.h>
@@ -53,18 +54,18 @@ void answer_meta(struct web *web, struct evhttp_request *request, const struct w
     json_t *queue = json_pack("{s:I, s:I, s:I}", "jobs", (json_int_t)health.queue_jobs, "oldest_ms",
                               (json_int_t)(health.queue_oldest_us / 1000), "backlog_bytes",
                               (json_int_t)backlog);
-    json_t *store = json_pack(
-        "{s:I, s:I, s:I, s:s, s:s}", "bytes", (json_int_t)health.db_bytes, "wal_bytes",
-        (json_int_t)health.wal_bytes, "commit_seq", (json_int_t)health.commit_seq, "sqlite",
-        health.sqlite_version, "state",
-        health.poisoned  ? "poisoned"
-        : health.holding ? "holding"
-                         : "ok");
-    reply_json(request, json_pack("{s:s, s:b, s:I, s:I, s:s, s:o, s:o, s:o}", "version",
-                                  web->options.version, "demo", web->options.demo, "started_at",
-                                  (json_int_t)web->started_unix_ms, "at",
-                                  (json_int_t)clock_unix_ms(), "boot", web->boot, "nodes", nodes,
-                                  "queue", queue, "store", store));
+    json_t *store =
+        json_pack("{s:I, s:I, s:I, s:s, s:s}", "bytes", (json_int_t)health.db_bytes, "wal_bytes",
+                  (json_int_t)health.wal_bytes, "commit_seq", (json_int_t)health.commit_seq,
+                  "sqlite", health.sqlite_version, "state",
+                  health.poisoned  ? "poisoned"
+                  : health.holding ? "holding"
+                                   : "ok");
+    reply_json(request,
+               json_pack("{s:s, s:b, s:I, s:I, s:s, s:o, s:o, s:o}", "version",
+                         web->options.version, "demo", web->options.demo, "started_at",
+                         (json_int_t)web->started_unix_ms, "at", (json_int_t)clock_unix_ms(),
+                         "boot", web->boot, "nodes", nodes, "queue", queue, "store", store));
 }
 
 void answer_health(struct web *web, struct evhttp_request *request, const struct web_query *query)
@@ -101,7 +102,7 @@ struct overview {
     struct {
         bool alive;
         uint64_t bytes[2], pieces[2]; /* in, out */
-    } *steps;
+    } * steps;
 };
 
 static struct node_sums *sums_of(struct overview *o, int64_t node_id)
@@ -250,26 +251,27 @@ static json_t *overview_json(const struct overview *o, uint64_t seq)
     }
     json_t *transfers = json_object();
     set_traffic_sums(transfers, o->all);
-    return json_pack(
-        "{s:I, s:s, s:I, s:b, s:s, s:I, s:I, s:i, s:o, s:o, s:o, s:o, s:o}", "at",
-        (json_int_t)clock_unix_ms(), "boot", o->web->boot, "seq", (json_int_t)seq, "demo",
-        o->web->options.demo, "range", o->query->range->name, "from_s",
-        (json_int_t)o->range.from_unix_s, "to_s", (json_int_t)o->range.to_unix_s, "step_s",
-        o->query->range->step_s, "verdict", verdict_json(o->judgement, o->query), "nodes", nodes,
-        "traffic", traffic_json(o), "transfers", transfers, "last_event_at",
-        json_number_or_null(last_event, EVENT_NO_TIME));
+    return json_pack("{s:I, s:s, s:I, s:b, s:s, s:I, s:I, s:i, s:o, s:o, s:o, s:o, s:o}", "at",
+                     (json_int_t)clock_unix_ms(), "boot", o->web->boot, "seq", (json_int_t)seq,
+                     "demo", o->web->options.demo, "range", o->query->range->name, "from_s",
+                     (json_int_t)o->range.from_unix_s, "to_s", (json_int_t)o->range.to_unix_s,
+                     "step_s", o->query->range->step_s, "verdict",
+                     verdict_json(o->judgement, o->query), "nodes", nodes, "traffic",
+                     traffic_json(o), "transfers", transfers, "last_event_at",
+                     json_number_or_null(last_event, EVENT_NO_TIME));
 }
 
-void answer_overview(struct web *web, struct evhttp_request *request,
-                     const struct web_query *query)
+void answer_overview(struct web *web, struct evhttp_request *request, const struct web_query *query)
 {
     int step_s = query->range->step_s;
     int64_t to = clock_unix_ms() / 1000 / step_s * step_s + step_s;
     struct overview o = {
         .web = web,
         .query = query,
-        .range = {.from_unix_s = to - query->range->seconds, .to_unix_s = to,
-                  .node_ids = query->node_ids, .node_count = query->node_count},
+        .range = {.from_unix_s = to - query->range->seconds,
+                  .to_unix_s = to,
+                  .node_ids = query->node_ids,
+                  .node_count = query->node_count},
         .step_count = (size_t)(query->range->seconds / step_s),
     };
     live_flush(web->live);

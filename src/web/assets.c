@@ -1,4 +1,5 @@
-/* Serves the embedded page: gzipped as it lies in the program, inflated only for a client that cannot. */
+/* Serves the embedded page: gzipped as it lies in the program, inflated only for a client that
+ * cannot. */
 #include "web/assets.h"
 
 #include <stdlib.h>

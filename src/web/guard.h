@@ -4,10 +4,10 @@
 
 #include <stdbool.h>
 
-/* True when `host` (the Host header: name, address or [v6], with or without port) is the server itself:
- * localhost or a loopback address, the address it is bound to, any address when it is bound to all,
- * or one of `allowed` (comma-separated). Keeps other sites' pages from reaching the API by DNS
- * rebinding. */
+/* True when `host` (the Host header: name, address or [v6], with or without port) is the server
+ * itself: localhost or a loopback address, the address it is bound to, any address when it is bound
+ * to all, or one of `allowed` (comma-separated). Keeps other sites' pages from reaching the API by
+ * DNS rebinding. */
 bool guard_host(const char *host, const char *bound_address, const char *allowed);
 
 /* True when there is no Origin, or it is the very authority the request was sent to. */

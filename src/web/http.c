@@ -1,5 +1,5 @@
-/* The HTTP server: bind, refuse what should not be answered, find the route, answer. One route table
- * drives dispatch, the API's own index and the check against docs/api.md. */
+/* The HTTP server: bind, refuse what should not be answered, find the route, answer. One route
+ * table drives dispatch, the API's own index and the check against docs/api.md. */
 #include "web/internal.h"
 
 #include <arpa/inet.h>
@@ -24,7 +24,7 @@
 
 #define REQUEST_TIMEOUT_S 30
 #define HEADERS_MAX_BYTES 16384
-#define BODY_MAX_BYTES 4096
+#define BODY_MAX_BYTES    4096
 
 typedef void route_fn(struct web *, struct evhttp_request *, const struct web_query *);
 
@@ -167,7 +167,7 @@ static int count_headers(struct evkeyvalq *headers, const char *name)
     int count = 0;
     struct evkeyval *header;
     TAILQ_FOREACH(header, headers, next)
-        count += strcasecmp(header->key, name) == 0;
+    count += strcasecmp(header->key, name) == 0;
     return count;
 }
 
@@ -183,7 +183,8 @@ static bool pass_guard(struct web *web, struct evhttp_request *request)
     } else if (!guard_host(host, web->listen_host, web->allowed_hosts)) {
         reply_error(request, 403,
                     "this server does not answer to the host name \"%.100s\"; add it with "
-                    "--allow-host if it is yours", host);
+                    "--allow-host if it is yours",
+                    host);
     } else if (!guard_origin(evhttp_find_header(headers, "Origin"), host)) {
         reply_error(request, 403, "requests from other sites are refused");
     } else if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
@@ -196,8 +197,7 @@ static bool pass_guard(struct web *web, struct evhttp_request *request)
     return false;
 }
 
-static void answer_route(struct web *web, struct evhttp_request *request,
-                         const struct route *route)
+static void answer_route(struct web *web, struct evhttp_request *request, const struct route *route)
 {
     const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
     struct evkeyvalq params;
@@ -242,11 +242,12 @@ static void on_request(struct evhttp_request *request, void *ctx)
 static int bind_address(struct web *web, const char *listen, struct err *err)
 {
     char host[256];
-    int port;
+    int port = 0;
     if (!guard_split_authority(listen, host, &port))
-        return err_set(err, ERR_USAGE,
-                       "cannot listen on \"%s\": ADDR:PORT is expected, e.g. 127.0.0.1:8765 or [::1]:8765",
-                       listen);
+        return err_set(
+            err, ERR_USAGE,
+            "cannot listen on \"%s\": ADDR:PORT is expected, e.g. 127.0.0.1:8765 or [::1]:8765",
+            listen);
     web->listen_host = strdup(host);
     if (!web->listen_host)
         return err_set(err, ERR_MEMORY, "no memory for the server");
@@ -257,7 +258,8 @@ static int bind_address(struct web *web, const char *listen, struct err *err)
         return errno == EADDRINUSE
                    ? err_set(err, ERR_IO,
                              "cannot listen on %s: another program uses this port; choose another "
-                             "with --listen", listen)
+                             "with --listen",
+                             listen)
                    : err_set_errno(err, errno ? errno : EINVAL, "cannot listen on %s", listen);
     struct sockaddr_storage address;
     socklen_t len = sizeof(address);

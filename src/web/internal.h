@@ -1,4 +1,5 @@
-/* What the files of this room share. All of it belongs to the loop's thread except where it says so. */
+/* What the files of this room share. All of it belongs to the loop's thread except where it says
+ * so. */
 #ifndef WEB_INTERNAL_H
 #define WEB_INTERNAL_H
 
@@ -106,8 +107,7 @@ void answer_meta(struct web *web, struct evhttp_request *request, const struct w
 void answer_overview(struct web *web, struct evhttp_request *request,
                      const struct web_query *query);
 void answer_stream(struct web *web, struct evhttp_request *request, const struct web_query *query);
-void answer_metrics(struct web *web, struct evhttp_request *request,
-                    const struct web_query *query);
+void answer_metrics(struct web *web, struct evhttp_request *request, const struct web_query *query);
 void answer_health(struct web *web, struct evhttp_request *request, const struct web_query *query);
 /* True when `path` is a file of the page (then it was answered). */
 bool answer_asset(struct evhttp_request *request, const char *path);

@@ -1,6 +1,6 @@
-/* Gathers what the store knows of each node and has node/verdict judge it. Read from rollups and the
- * few notable lines, so that it costs a handful of short queries; kept for some seconds, because every
- * open page asks for it. */
+/* Gathers what the store knows of each node and has node/verdict judge it. Read from rollups and
+ * the few notable lines, so that it costs a handful of short queries; kept for some seconds,
+ * because every open page asks for it. */
 #include "web/internal.h"
 
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-#define DAY_S (24 * 3600)
+#define DAY_S     (24 * 3600)
 #define QUARTER_S (15 * 60)
 #define NOTES_MAX 400
 /* More than this unread, and the page says that it shows the past. */
@@ -62,7 +62,7 @@ static void add_day_lines(void *ctx, const struct store_line_count *lines)
     struct verdict_facts *f = facts_of(ctx, lines->node_id);
     if (!f)
         return;
-    uint64_t *count = lines->kind == EVENT_DISK_CHECK_FAILED  ? &f->disk_failures_24h
+    uint64_t *count = lines->kind == EVENT_DISK_CHECK_FAILED ? &f->disk_failures_24h
                       : lines->kind == EVENT_DATABASE_FAILED ? &f->database_failures_24h
                       : lines->kind == EVENT_PIECE_CORRUPT   ? &f->corrupt_pieces_24h
                       : lines->kind == EVENT_CONTACT_FAILED  ? &f->contact_failures_24h
@@ -176,12 +176,13 @@ static void judge_store(struct web *web, struct judgement *j)
     snprintf(item->title, sizeof(item->title), "%s",
              health.poisoned ? "nodewatch has stopped writing its database"
                              : "No space for nodewatch's database");
-    snprintf(item->detail, sizeof(item->detail), "%s",
-             health.poisoned
-                 ? "The database file is damaged or was replaced. What the page shows is old. "
-                   "nodewatch's own log says what happened and what to do; the files are kept."
-                 : "Writing waits until there is space again; nothing is lost, the logs are read on "
-                   "then. Free some disk space.");
+    snprintf(
+        item->detail, sizeof(item->detail), "%s",
+        health.poisoned
+            ? "The database file is damaged or was replaced. What the page shows is old. "
+              "nodewatch's own log says what happened and what to do; the files are kept."
+            : "Writing waits until there is space again; nothing is lost, the logs are read on "
+              "then. Free some disk space.");
 }
 
 static uint64_t hash_items(const struct judgement *j)
@@ -312,10 +313,10 @@ json_t *verdict_json(const struct judgement *j, const struct web_query *query)
     /* No ages here: the page shows them, and they would be old a second later. */
     snprintf(detail, sizeof(detail), "%zu node%s watched%s", nodes, nodes == 1 ? "" : "s",
              last_event == EVENT_NO_TIME ? ", no line read yet" : "");
-    const char *state = worst == SEVERITY_CRITICAL        ? "critical"
-                        : count                           ? "attention"
+    const char *state = worst == SEVERITY_CRITICAL    ? "critical"
+                        : count                       ? "attention"
                         : last_event == EVENT_NO_TIME ? "empty"
-                                                          : "good";
+                                                      : "good";
     return json_pack("{s:s, s:s, s:s, s:o}", "state", state, "title", title, "detail", detail,
                      "items", items);
 }

@@ -1,10 +1,10 @@
-/* Live events. Once a second what was committed since is put into one message; messages lie in a ring of
- * LIVE_RING, and each client is a cursor into it. A client is given more only when its connection has
- * drained, so a slow or stuck one costs a cursor and nothing else: when the ring has run past it, it
- * jumps forward and is told to fetch the overview again (`resync`).
+/* Live events. Once a second what was committed since is put into one message; messages lie in a
+ * ring of LIVE_RING, and each client is a cursor into it. A client is given more only when its
+ * connection has drained, so a slow or stuck one costs a cursor and nothing else: when the ring has
+ * run past it, it jumps forward and is told to fetch the overview again (`resync`).
  *
- * live_add is called by the ingest thread; it touches `nodes` only, under `lock`. All else belongs to
- * the loop's thread. */
+ * live_add is called by the ingest thread; it touches `nodes` only, under `lock`. All else belongs
+ * to the loop's thread. */
 #include "web/internal.h"
 
 #include <inttypes.h>
@@ -18,10 +18,10 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-#define LIVE_RING 512
+#define LIVE_RING        512
 #define LIVE_CLIENTS_MAX 256
-#define TICK_MS 1000
-#define HEARTBEAT_MS 15000
+#define TICK_MS          1000
+#define HEARTBEAT_MS     15000
 #define VERDICT_EVERY_MS 10000
 
 struct part { /* what a message says about one node */
@@ -125,7 +125,8 @@ static void pump(struct client *client)
     if (!out)
         return; /* tried again at the next tick */
     if (client->next + LIVE_RING <= live->seq) {
-        evbuffer_add_printf(out, "event: resync\nid: %s-%" PRIu64 "\ndata: {\"seq\":%" PRIu64 "}\n\n",
+        evbuffer_add_printf(out,
+                            "event: resync\nid: %s-%" PRIu64 "\ndata: {\"seq\":%" PRIu64 "}\n\n",
                             live->web->boot, live->seq, live->seq);
         client->next = live->seq + 1;
     }
@@ -179,7 +180,7 @@ static void on_closed(struct evhttp_connection *connection, void *ctx)
 static uint64_t resume_after(const struct live *live, const char *last_id)
 {
     size_t boot_len = strlen(live->web->boot);
-    if (strncmp(last_id, live->web->boot, boot_len) || last_id[boot_len] != '-')
+    if (strncmp(last_id, live->web->boot, boot_len) != 0 || last_id[boot_len] != '-')
         return 0;
     char *end;
     unsigned long long seq = strtoull(last_id + boot_len + 1, &end, 10);
@@ -200,7 +201,8 @@ static void greet(struct client *client, const char *last_id)
                         live->web->boot, live->seq, live->web->options.version);
     client->next = last_id ? resume_after(live, last_id) : live->seq + 1;
     if (!client->next) {
-        evbuffer_add_printf(out, "event: resync\nid: %s-%" PRIu64 "\ndata: {\"seq\":%" PRIu64 "}\n\n",
+        evbuffer_add_printf(out,
+                            "event: resync\nid: %s-%" PRIu64 "\ndata: {\"seq\":%" PRIu64 "}\n\n",
                             live->web->boot, live->seq, live->seq);
         client->next = live->seq + 1;
     }

@@ -1,5 +1,5 @@
-/* The event loop (loop.h): libevent behind six functions, so that nothing outside this room knows which
- * library turns the wheel. */
+/* The event loop (loop.h): libevent behind six functions, so that nothing outside this room knows
+ * which library turns the wheel. */
 #include "web/loop.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* /metrics: Prometheus text exposition. One table of the program's own figures; docs/operations.md is
- * checked against it. Transfers per node are counters that go on from what the store holds, so a restart
- * is no counter reset. */
+/* /metrics: Prometheus text exposition. One table of the program's own figures; docs/operations.md
+ * is checked against it. Transfers per node are counters that go on from what the store holds, so a
+ * restart is no counter reset. */
 #include "web/internal.h"
 
 #include <inttypes.h>
@@ -184,9 +184,10 @@ void answer_metrics(struct web *web, struct evhttp_request *request, const struc
         return;
     }
     CLEANUP(buf_fini) struct buf out = {0};
-    buf_printf(&out, "# HELP nodewatch_build_info The program's version.\n"
-                     "# TYPE nodewatch_build_info gauge\n"
-                     "nodewatch_build_info{version=\"%s\",sqlite=\"%s\"} 1\n",
+    buf_printf(&out,
+               "# HELP nodewatch_build_info The program's version.\n"
+               "# TYPE nodewatch_build_info gauge\n"
+               "nodewatch_build_info{version=\"%s\",sqlite=\"%s\"} 1\n",
                web->options.version, f.health.sqlite_version);
     add_own(&out, &f);
     add_node_figure(&out, &f, "nodewatch_log_lines_total", COUNTER, "Lines read.", lines_of);

@@ -1,5 +1,5 @@
-/* What the program answers: the page, the JSON API, live events, metrics. Runs on the loop's thread;
- * only web_committed may be called from others. */
+/* What the program answers: the page, the JSON API, live events, metrics. Runs on the loop's
+ * thread; only web_committed may be called from others. */
 #ifndef WEB_WEB_H
 #define WEB_WEB_H
 

@@ -1,6 +1,6 @@
-/* A batch in, one transaction. The source's offset moves from from_offset to source.offset or nothing
- * happens at all: that compare-and-swap is what makes "nothing lost, nothing doubled" true whatever
- * crashes, whoever else reads the same file, and however often a job is run again.
+/* A batch in, one transaction. The source's offset moves from from_offset to source.offset or
+ * nothing happens at all: that compare-and-swap is what makes "nothing lost, nothing doubled" true
+ * whatever crashes, whoever else reads the same file, and however often a job is run again.
  *
  * Jobs run on the writer thread only; they touch nothing but the database, the sequence hints of
  * struct store (gaps there are harmless, so a rollback needs no undo) and their own result. */
@@ -15,8 +15,8 @@
 #include "base/clock.h"
 #include "store/sqlite/rollup.h"
 
-#define SUBMIT_WAIT_MS 1000
-#define WRITE_WAIT_MS 30000
+#define SUBMIT_WAIT_MS         1000
+#define WRITE_WAIT_MS          30000
 #define UNPARSED_KEPT_PER_NODE 50
 
 /* Last second that fits beside the sequence; a line that claims to be later is stored as then. */
@@ -256,7 +256,7 @@ static int next_id(struct ow_conn *conn, struct store_sequence *seq, const char 
                    int64_t second, int64_t *id, struct ow_err *err)
 {
     if (seq->newest_s == INT64_MIN) {
-        int64_t last;
+        int64_t last = -1;
         int rc = highest_in(conn, highest_sql, 0, INT64_MAX, &last, err);
         if (rc)
             return rc;
@@ -270,7 +270,8 @@ static int next_id(struct ow_conn *conn, struct store_sequence *seq, const char 
     int64_t last = -1;
     if (second <= seq->newest_s) {
         int64_t first = second << STORE_SEQ_BITS;
-        int rc = highest_in(conn, highest_sql, first, first + (1 << STORE_SEQ_BITS) - 1, &last, err);
+        int rc =
+            highest_in(conn, highest_sql, first, first + (1 << STORE_SEQ_BITS) - 1, &last, err);
         if (rc)
             return rc;
     } else {

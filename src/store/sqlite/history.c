@@ -1,8 +1,9 @@
-/* What was stored, read back: the exported rows, and the sums that pages and reports show. Sums come
- * from the rollups only; nothing here but store_transfers and store_notes reads rows of single lines.
+/* What was stored, read back: the exported rows, and the sums that pages and reports show. Sums
+ * come from the rollups only; nothing here but store_transfers and store_notes reads rows of single
+ * lines.
  *
- * A node filter is handed to SQLite as the text ",1,3," (NULL = all), so that every query is one fixed
- * text that stays prepared. */
+ * A node filter is handed to SQLite as the text ",1,3," (NULL = all), so that every query is one
+ * fixed text that stays prepared. */
 #include "store/sqlite/internal.h"
 
 #include <inttypes.h>

@@ -6,7 +6,7 @@
 #include "store/store.h"
 
 /* transfer.id and note.id: second << STORE_SEQ_BITS | sequence (schema.c). */
-#define STORE_SEQ_BITS 28
+#define STORE_SEQ_BITS  28
 #define STORE_SEQ_CACHE 256
 
 /* Next free sequence of recently used seconds of one table. Only a hint: see next_id(). */
@@ -44,10 +44,10 @@ struct store_read {
 int store_read(struct store *store, const struct store_read *read, struct err *err);
 
 /* pack.c: compact forms that are used only when they give the same text back. */
-#define PACK_PIECE_TEXT 52
+#define PACK_PIECE_TEXT  52
 #define PACK_PIECE_BYTES 32
-#define PACK_REMOTE_MAX 18
-#define PACK_TEXT_MAX 64
+#define PACK_REMOTE_MAX  18
+#define PACK_TEXT_MAX    64
 bool pack_piece(const char *text, size_t len, uint8_t out[PACK_PIECE_BYTES]);
 size_t pack_remote(const char *text, size_t len, uint8_t out[PACK_REMOTE_MAX]);
 /* Writes the text of a packed value and a NUL. */

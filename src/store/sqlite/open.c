@@ -1,8 +1,8 @@
 /* Opening and closing the history, its nodes and its sources.
  *
- * One process writes: an flock on PATH.lock is held as long as the store is open for writing. It is a
- * file of its own because closing any descriptor of the database file itself would drop SQLite's POSIX
- * locks. The kernel releases it when the process dies, however it dies. */
+ * One process writes: an flock on PATH.lock is held as long as the store is open for writing. It is
+ * a file of its own because closing any descriptor of the database file itself would drop SQLite's
+ * POSIX locks. The kernel releases it when the process dies, however it dies. */
 #include "store/sqlite/internal.h"
 
 #include <errno.h>
@@ -18,16 +18,16 @@
 #include "base/clock.h"
 #include "store/sqlite/schema.h"
 
-#define READ_WAIT_MS 10000
+#define READ_WAIT_MS  10000
 #define WRITE_WAIT_MS 30000
 
 int store_fail(struct err *err, const struct ow_err *cause, const char *what)
 {
     static const enum err_code codes[] = {
-        [OW_CALLER] = ERR_STORE,       [OW_TIMEOUT] = ERR_TIMEOUT, [OW_QUEUE_FULL] = ERR_FULL,
+        [OW_CALLER] = ERR_STORE,        [OW_TIMEOUT] = ERR_TIMEOUT, [OW_QUEUE_FULL] = ERR_FULL,
         [OW_CANCELLED] = ERR_CANCELLED, [OW_DISK_FULL] = ERR_FULL,  [OW_RESOURCE] = ERR_STORE,
-        [OW_CONFIG] = ERR_USAGE,       [OW_IO] = ERR_STORE,        [OW_CORRUPT] = ERR_STORE,
-        [OW_UNKNOWN] = ERR_STORE,      [OW_CLOSED] = ERR_CLOSED,   [OW_BUG] = ERR_BUG,
+        [OW_CONFIG] = ERR_USAGE,        [OW_IO] = ERR_STORE,        [OW_CORRUPT] = ERR_STORE,
+        [OW_UNKNOWN] = ERR_STORE,       [OW_CLOSED] = ERR_CLOSED,   [OW_BUG] = ERR_BUG,
     };
     enum err_code code = (size_t)cause->code < ARRAY_LEN(codes) ? codes[cause->code] : ERR_BUG;
     err_set(err, code ? code : ERR_BUG, "%s: %s", what, cause->text);
@@ -61,13 +61,17 @@ static void observe(void *ctx, const struct ow_event *event)
                  (long long)event->a, event->text);
         break;
     case OW_EVENT_FOREIGN_WRITE:
-        snprintf(text, sizeof(text), "Another process wrote to %s. Only nodewatch may write to it: "
-                 "stop the other writer.", store->path);
+        snprintf(text, sizeof(text),
+                 "Another process wrote to %s. Only nodewatch may write to it: "
+                 "stop the other writer.",
+                 store->path);
         break;
     case OW_EVENT_HOLD:
         level = 'E';
-        snprintf(text, sizeof(text), "No space for %s: writing waits, nothing is lost. Free some disk "
-                 "space. (%s)", store->path, event->text ? event->text : "disk full");
+        snprintf(text, sizeof(text),
+                 "No space for %s: writing waits, nothing is lost. Free some disk "
+                 "space. (%s)",
+                 store->path, event->text ? event->text : "disk full");
         break;
     case OW_EVENT_RESUMED:
         level = 'I';
@@ -97,9 +101,11 @@ static int take_lock(struct store *store, struct err *err)
     if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
     if (errno == EWOULDBLOCK)
-        return err_set(err, ERR_USAGE,
-                       "another nodewatch process is writing to %s: stop it first, or give this one a "
-                       "database of its own with --db", store->path);
+        return err_set(
+            err, ERR_USAGE,
+            "another nodewatch process is writing to %s: stop it first, or give this one a "
+            "database of its own with --db",
+            store->path);
     return err_set_errno(err, errno, "cannot lock %s", lock);
 }
 
@@ -155,15 +161,16 @@ static int check_version(struct store *store, struct err *err)
     int known = schema_steps[schema_step_count - 1].number;
     if (version == known)
         return 0;
-    return err_set(err, ERR_USAGE,
-                   version == 0 ? "%s is not a nodewatch database (schema version %d, this program "
-                                  "knows %d)"
-                   : version > known
-                       ? "%s was written by a newer nodewatch (schema version %d, this program knows "
-                         "%d): update this program"
-                       : "%s was written by an older nodewatch (schema version %d, this program has "
-                         "%d): start `nodewatch run` once to bring it up to date",
-                   store->path, version, known);
+    return err_set(
+        err, ERR_USAGE,
+        version == 0 ? "%s is not a nodewatch database (schema version %d, this program "
+                       "knows %d)"
+        : version > known
+            ? "%s was written by a newer nodewatch (schema version %d, this program knows "
+              "%d): update this program"
+            : "%s was written by an older nodewatch (schema version %d, this program has "
+              "%d): start `nodewatch run` once to bring it up to date",
+        store->path, version, known);
 }
 
 static int adopt_schema(struct store *store, bool read_only, struct err *err)
@@ -268,10 +275,11 @@ static int ensure_node(struct ow_conn *conn, void *ctx, struct ow_err *err)
 {
     struct node_job *job = ctx;
     sqlite3_stmt *stmt;
-    int rc = ow_prepare(conn,
-                        "INSERT INTO node (name, log, created_unix_ms) VALUES (?1, coalesce(?2, ''), "
-                        "?3) ON CONFLICT (name) DO UPDATE SET log = coalesce(?2, log) RETURNING id",
-                        &stmt, err);
+    int rc =
+        ow_prepare(conn,
+                   "INSERT INTO node (name, log, created_unix_ms) VALUES (?1, coalesce(?2, ''), "
+                   "?3) ON CONFLICT (name) DO UPDATE SET log = coalesce(?2, log) RETURNING id",
+                   &stmt, err);
     if (rc)
         return rc;
     sqlite3_bind_text(stmt, 1, job->name, -1, SQLITE_STATIC);

@@ -1,6 +1,6 @@
-/* Compact forms of the two long texts of a transfer. Each packer proves that unpacking gives the very
- * same bytes back; when it does not (a test id, a host name), the caller stores the text itself. So a
- * row is 60 bytes smaller, and an export is still what the log said. */
+/* Compact forms of the two long texts of a transfer. Each packer proves that unpacking gives the
+ * very same bytes back; when it does not (a test id, a host name), the caller stores the text
+ * itself. So a row is 60 bytes smaller, and an export is still what the log said. */
 #include "store/sqlite/internal.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
-/* Adds a batch's sums to the rollups, in the transaction of the rows they count. Histograms are merged
- * here rather than by a SQL function: a function would have to be registered again on every
+/* Adds a batch's sums to the rollups, in the transaction of the rows they count. Histograms are
+ * merged here rather than by a SQL function: a function would have to be registered again on every
  * connection that may write, and the read it saves is one seek in a page that is written anyway. */
 #include "store/sqlite/rollup.h"
 
@@ -9,11 +9,15 @@ static const struct {
     const char *find, *put;
 } rollup_sql[BATCH_STEPS] = {
 #define ROLLUP_SQL(table)                                                                          \
-    {"SELECT count, bytes, size_histogram, duration_histogram FROM " table                         \
-     " WHERE at_unix_s = ?1 AND node_id = ?2 AND satellite_id = ?3 AND action = ?4"                \
-     " AND outcome = ?5",                                                                          \
-     "INSERT OR REPLACE INTO " table " (at_unix_s, node_id, satellite_id, action, outcome, count," \
-     " bytes, size_histogram, duration_histogram) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"}
+    {                                                                                              \
+        "SELECT count, bytes, size_histogram, duration_histogram FROM " table                      \
+        " WHERE at_unix_s = ?1 AND node_id = ?2 AND satellite_id = ?3 AND action = ?4"             \
+        " AND outcome = ?5",                                                                       \
+            "INSERT OR REPLACE INTO " table                                                        \
+            " (at_unix_s, node_id, satellite_id, action, outcome, count,"                          \
+            " bytes, size_histogram, duration_histogram) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, " \
+            "?9)"                                                                                  \
+    }
     [BATCH_MINUTE] = ROLLUP_SQL("rollup_minute"),
     [BATCH_HOUR] = ROLLUP_SQL("rollup_hour"),
     [BATCH_DAY] = ROLLUP_SQL("rollup_day"),

@@ -3,9 +3,10 @@
  * Integers everywhere: times are UTC (unix_ms, unix_s), actions, outcomes, kinds and levels are the
  * enums of node/event.h, nodes and satellites are interned. Two things are not obvious:
  *
- * transfer.id and note.id are (second << 28 | sequence within it). The table is thereby clustered by
- * time, a time range is a rowid range, retention is a range delete, and no secondary index has to be
- * kept on the hot path. `ms` is the rest of the time; it is 0, and free, for logs of whole seconds.
+ * transfer.id and note.id are (second << 28 | sequence within it). The table is thereby clustered
+ * by time, a time range is a rowid range, retention is a range delete, and no secondary index has
+ * to be kept on the hot path. `ms` is the rest of the time; it is 0, and free, for logs of whole
+ * seconds.
  *
  * piece and remote are BLOBs when the text can be rebuilt from them exactly (base32 piece id: 32
  * bytes; IPv4 with port: 6; IPv6 with port: 18), else the TEXT itself: compact, and never lossy. */
@@ -59,8 +60,8 @@ static const char first_schema[] =
     " offset INTEGER NOT NULL, at_unix_ms INTEGER, line TEXT NOT NULL) STRICT;"
     "CREATE INDEX unparsed_node ON unparsed (node_id);"
 
-    ROLLUP("rollup_minute") ROLLUP("rollup_hour") ROLLUP("rollup_day")
-    LINES("line_minute") LINES("line_hour")
+    ROLLUP("rollup_minute") ROLLUP("rollup_hour") ROLLUP("rollup_day") LINES("line_minute")
+        LINES("line_hour")
 
     /* For people with a SQL prompt. */
     "CREATE VIEW transfers AS SELECT"

@@ -86,7 +86,8 @@ static void the_fullest_histogram_fits_its_encoding(void **state)
 static void damaged_bytes_are_refused_and_change_nothing(void **state)
 {
     (void)state;
-    static const uint8_t bad[][4] = {{0x80}, {1}, {200, 1, 1}, {159, 1, 0, 1}, {0, 0x80, 0x80, 0x80}};
+    static const uint8_t bad[][4] = {
+        {0x80}, {1}, {200, 1, 1}, {159, 1, 0, 1}, {0, 0x80, 0x80, 0x80}};
     static const size_t lens[] = {1, 1, 3, 4, 4};
     struct histogram h = {0}, before;
     histogram_add(&h, 77);
