@@ -261,7 +261,7 @@ static int bind_address(struct web *web, const char *listen, struct err *err)
                              "with --listen",
                              listen)
                    : err_set_errno(err, errno ? errno : EINVAL, "cannot listen on %s", listen);
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
     if (getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address, &len))
         return err_set_errno(err, errno, "cannot read back the address of %s", listen);
