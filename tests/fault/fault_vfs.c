@@ -82,7 +82,8 @@ static int file_check_reserved(sqlite3_file *file, int *out)
 }
 static int file_control(sqlite3_file *file, int op, void *arg)
 {
-    return FORWARD(file, xFileControl, op, arg);
+    int rc = op == SQLITE_FCNTL_COMMIT_PHASETWO ? fault(FAULT_COMMITTED) : SQLITE_OK;
+    return rc ? rc : FORWARD(file, xFileControl, op, arg);
 }
 static int file_sector_size(sqlite3_file *file)
 {
@@ -177,7 +178,7 @@ int fault_vfs_clear(void)
 
 const char *fault_op_name(enum fault_op op)
 {
-    static const char *const names[FAULT_OPS] = {"open",     "read", "write",    "sync",
-                                                 "truncate", "lock", "shm lock", "shm map"};
+    static const char *const names[FAULT_OPS] = {
+        "open", "read", "write", "sync", "truncate", "lock", "shm lock", "shm map", "committed"};
     return names[op];
 }

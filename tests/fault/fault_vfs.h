@@ -14,6 +14,7 @@ enum fault_op {
     FAULT_LOCK,     /* of the database file */
     FAULT_SHM_LOCK, /* of the log's index: what WAL writers and checkpoints take */
     FAULT_SHM_MAP,
+    FAULT_COMMITTED, /* after a commit was applied: COMMIT fails although it is done */
     FAULT_OPS,
 };
 
