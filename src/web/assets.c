@@ -47,7 +47,7 @@ static void send_asset(struct evhttp_request *request, const struct asset *asset
     const char *known =
         evhttp_find_header(evhttp_request_get_input_headers(request), "If-None-Match");
     if (known && strstr(known, asset->etag)) {
-        evhttp_send_reply(request, 304, "Not Modified", NULL);
+        reply_send(request, 304);
         return;
     }
     struct evbuffer *out = evhttp_request_get_output_buffer(request);
@@ -56,10 +56,10 @@ static void send_asset(struct evhttp_request *request, const struct asset *asset
         evbuffer_add_reference(out, asset->gzip, asset->gzip_len, NULL, NULL);
     } else if (!add_inflated(out, asset)) {
         evbuffer_drain(out, evbuffer_get_length(out));
-        evhttp_send_reply(request, 503, "Service Unavailable", NULL);
+        reply_send(request, 503);
         return;
     }
-    evhttp_send_reply(request, 200, "OK", NULL);
+    reply_send(request, 200);
 }
 
 bool answer_asset(struct evhttp_request *request, const char *path)

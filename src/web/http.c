@@ -95,22 +95,27 @@ static const char *reason(int status)
     }
 }
 
-static void reply_bytes(struct evhttp_request *request, int status, const char *content_type,
-                        const char *bytes, size_t len)
+void reply_send(struct evhttp_request *request, int status)
 {
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    evhttp_add_header(headers, "Content-Type", content_type);
-    if (!evhttp_find_header(headers, "Cache-Control"))
-        evhttp_add_header(headers, "Cache-Control", "no-store");
     struct evbuffer *out = evhttp_request_get_output_buffer(request);
-    evbuffer_add(out, bytes, len);
+    if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD && status != 304) {
+        char len[24];
+        snprintf(len, sizeof(len), "%zu", evbuffer_get_length(out));
+        evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", len);
+        evbuffer_drain(out, evbuffer_get_length(out)); /* evhttp would send it */
+    }
     evhttp_send_reply(request, status, reason(status), NULL);
 }
 
 void reply_text(struct evhttp_request *request, int status, const char *content_type,
                 const char *text)
 {
-    reply_bytes(request, status, content_type, text, strlen(text));
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    evhttp_add_header(headers, "Content-Type", content_type);
+    if (!evhttp_find_header(headers, "Cache-Control"))
+        evhttp_add_header(headers, "Cache-Control", "no-store");
+    evbuffer_add(evhttp_request_get_output_buffer(request), text, strlen(text));
+    reply_send(request, status);
 }
 
 void reply_error(struct evhttp_request *request, int status, const char *fmt, ...)
@@ -120,7 +125,7 @@ void reply_error(struct evhttp_request *request, int status, const char *fmt, ..
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    json_t *body = json_pack("{s:s%}", "error", text, strlen(text));
+    json_t *body = json_pack("{s:o}", "error", json_text(text));
     CLEANUP(free_ptr) char *dump = body ? json_dumps(body, JSON_COMPACT) : NULL;
     json_decref(body);
     reply_text(request, status, "application/json", dump ? dump : "{\"error\":\"\"}");
@@ -155,7 +160,7 @@ void reply_json(struct evhttp_request *request, json_t *body)
     const char *known =
         evhttp_find_header(evhttp_request_get_input_headers(request), "If-None-Match");
     if (known && strstr(known, etag))
-        evhttp_send_reply(request, 304, reason(304), NULL);
+        reply_send(request, 304);
     else
         reply_text(request, 200, "application/json", text);
 }
@@ -177,14 +182,17 @@ static bool pass_guard(struct web *web, struct evhttp_request *request)
     struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
     const char *host = evhttp_find_header(headers, "Host");
     enum evhttp_cmd_type method = evhttp_request_get_command(request);
-    if (count_headers(headers, "Host") != 1 || count_headers(headers, "Content-Length") > 1 ||
-        count_headers(headers, "Transfer-Encoding") > 1) {
+    /* The host of "GET http://host/path" counts more than the header (RFC 9112, 3.2.2). */
+    const char *named = evhttp_uri_get_host(evhttp_request_get_evhttp_uri(request));
+    if (count_headers(headers, "Host") != 1 ||
+        count_headers(headers, "Content-Length") + count_headers(headers, "Transfer-Encoding") > 1) {
         reply_error(request, 400, "exactly one Host header and at most one length are expected");
-    } else if (!guard_host(host, web->listen_host, web->allowed_hosts)) {
+    } else if (!guard_host(host, web->listen_host, web->allowed_hosts) ||
+               (named && !guard_host(named, web->listen_host, web->allowed_hosts))) {
         reply_error(request, 403,
                     "this server does not answer to the host name \"%.100s\"; add it with "
                     "--allow-host if it is yours",
-                    host);
+                    named ? named : host);
     } else if (!guard_origin(evhttp_find_header(headers, "Origin"), host)) {
         reply_error(request, 403, "requests from other sites are refused");
     } else if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
@@ -223,8 +231,7 @@ static void on_request(struct evhttp_request *request, void *ctx)
     add_security_headers(evhttp_request_get_output_headers(request));
     if (!pass_guard(web, request))
         return;
-    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-    const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+    const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
     if (!path || !*path)
         path = "/";
     for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
@@ -290,7 +297,8 @@ static int start(struct web *web, struct err *err)
     /* All methods reach the handler, so that a wrong one gets 405 and words rather than 501. */
     evhttp_set_allowed_methods(web->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
                                               EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
-                                              EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS);
+                                              EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS |
+                                              EVHTTP_REQ_TRACE);
     evhttp_set_gencb(web->http, on_request, web);
     int rc = bind_address(web, web->options.listen, err);
     return rc ? rc : live_open(web, &web->live, err);

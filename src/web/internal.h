@@ -93,6 +93,8 @@ struct web {
 /* Name of a node by id, or NULL. */
 const struct web_node *web_node_find(const struct web *web, int64_t id);
 
+/* Sends the headers and body put into the request so far; to HEAD without the body. */
+void reply_send(struct evhttp_request *request, int status);
 void reply_text(struct evhttp_request *request, int status, const char *content_type,
                 const char *text);
 void reply_error(struct evhttp_request *request, int status, const char *fmt, ...)

@@ -224,6 +224,7 @@ static bool copy_query(const struct web_query *from, struct web_query *to)
 void live_serve(struct live *live, struct evhttp_request *request, const struct web_query *query)
 {
     if (evhttp_request_get_command(request) != EVHTTP_REQ_GET) {
+        evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET");
         reply_error(request, 405, "the stream is answered to GET only");
         return;
     }
