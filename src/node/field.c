@@ -97,7 +97,7 @@ static const struct field_key keys_t[] = {
 };
 static const struct field_key keys_v[] = {KEY("version", FIELD_VERSION)};
 
-#define KEYS(letter, keys) [letter - 'a'] = {keys, ARRAY_LEN(keys)}
+#define KEYS(letter, keys) [(letter) - 'a'] = {keys, ARRAY_LEN(keys)}
 static const struct {
     const struct field_key *at;
     size_t count;
