@@ -211,6 +211,10 @@ void family_let_go(struct family *f, struct log_file *file)
         return;
     close(file->fd);
     file->fd = -1;
+    /* From here on the inode number may come back as another file: forget what it was. */
+    file->stream = NULL;
+    file->emptied = false;
+    file->short_size = file->line_at = -1;
 }
 
 struct log_file *family_primary(const struct family *f)
@@ -222,13 +226,16 @@ struct log_file *family_primary(const struct family *f)
     return NULL;
 }
 
-struct log_file *family_find(const struct family *f, const char *name)
+bool family_look_at(struct family *f, const char *name)
 {
+    bool found = false;
     for (size_t i = 0; i < f->count; i++) {
-        if (strcmp(f->list[i]->name, name) == 0)
-            return f->list[i];
+        if (strcmp(f->list[i]->name, name) != 0)
+            continue;
+        f->list[i]->look = true;
+        found = found || f->list[i]->listed;
     }
-    return NULL;
+    return found;
 }
 
 void family_look_at_all(struct family *f)

@@ -58,7 +58,8 @@ int log_file_open(struct log_file *file, const char *dir);
  * not be opened again when someone deletes them. */
 void family_let_go(struct family *f, struct log_file *file);
 struct log_file *family_primary(const struct family *f);
-struct log_file *family_find(const struct family *f, const char *name);
+/* The file of this name was written to: it, or one that had the name. False: no file has it. */
+bool family_look_at(struct family *f, const char *name);
 void family_look_at_all(struct family *f);
 
 #endif

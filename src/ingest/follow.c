@@ -175,8 +175,8 @@ static bool begin_plain(struct follower *f, struct followed *n, struct log_file 
         break;
     case BOOK_EMPTY:
         file->short_size = -1;
-        /* Only of a file that held something: a copy in the making begins empty, too. */
-        file->emptied = file->stream != NULL;
+        /* Not of a sibling: a copy in the making begins empty, too. */
+        file->emptied = file->primary && file->stream;
         return false;
     case BOOK_FAILED:
         return false;

@@ -47,12 +47,7 @@ static void on_written(void *ctx, size_t dir, const char *name)
     struct tail *t = ctx;
     for (size_t i = 0; i < t->count; i++) {
         struct followed *n = &t->nodes[i];
-        if (n->dir != dir || !family_claims(&n->family, name))
-            continue;
-        struct log_file *file = family_find(&n->family, name);
-        if (file)
-            file->look = true;
-        else
+        if (n->dir == dir && family_claims(&n->family, name) && !family_look_at(&n->family, name))
             n->scan = true;
     }
 }
