@@ -6,7 +6,6 @@
 #include "onewriter/conn.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int fill(struct ow_err *err, enum ow_code code, int sys_errno, const char *fmt, va_list args)
+__attribute__((format(printf, 4, 0))) static int fill(struct ow_err *err, enum ow_code code,
+                                                      int sys_errno, const char *fmt, va_list args)
 {
     if (!err)
         return code;

@@ -46,14 +46,16 @@ static int64_t deadline_after(int timeout_ms)
 
 /* ---- the gate ---- */
 
-static int gate_enter(struct ow *db, struct ow_err *err)
+enum gate_rule { GATE_OPEN_ONLY, GATE_WHILE_CLOSING };
+
+static int gate_enter(struct ow *db, enum gate_rule rule, struct ow_err *err)
 {
     if (ow_is_foreign(db, err))
         return OW_CLOSED;
     if (ow_writer_is_caller(&db->writer))
         return ow_fail(err, OW_BUG, "a job may not call the database that runs it");
     LOCK(&db->gate.lock);
-    if (db->gate.shut)
+    if (db->gate.shut && rule == GATE_OPEN_ONLY)
         return ow_fail(err, OW_CLOSED, "the database is being closed");
     db->gate.inside++;
     return 0;
@@ -241,7 +243,7 @@ static int job_result(const struct ow_job *job, struct ow_err *err)
 int ow_submit(struct ow *db, enum ow_lane lane, ow_job_fn *fn, void *ctx, int timeout_ms,
               struct ow_ticket *ticket, struct ow_err *err)
 {
-    int rc = gate_enter(db, err);
+    int rc = gate_enter(db, GATE_OPEN_ONLY, err);
     if (rc)
         return rc;
     CLEANUP(free_ptr) struct ow_job *job = calloc(1, sizeof(*job));
@@ -262,9 +264,10 @@ int ow_wait(struct ow *db, struct ow_ticket *ticket, int timeout_ms, int64_t *co
 {
     if (!ticket->job)
         return ow_fail(err, OW_BUG, "the ticket holds no job");
-    /* A job that is done is told even when the handle is gone: ow_close answers all jobs. */
+    /* A job that is done is told even when the handle is gone, and one that is not while the handle
+     * is being closed: ow_close answers all jobs. */
     if (atomic_load(&ticket->job->state) != OW_JOB_DONE) {
-        int rc = gate_enter(db, err);
+        int rc = gate_enter(db, GATE_WHILE_CLOSING, err);
         if (rc)
             return rc;
         bool done = await_job(db, ticket->job, deadline_after(timeout_ms));
@@ -281,7 +284,7 @@ int ow_wait(struct ow *db, struct ow_ticket *ticket, int timeout_ms, int64_t *co
 int ow_write(struct ow *db, enum ow_lane lane, ow_job_fn *fn, void *ctx, int timeout_ms,
              struct ow_err *err)
 {
-    int rc = gate_enter(db, err);
+    int rc = gate_enter(db, GATE_OPEN_ONLY, err);
     if (rc)
         return rc;
     struct ow_job job = {.fn = fn, .ctx = ctx, .lane = lane};
@@ -314,7 +317,7 @@ int ow_reader_acquire(struct ow *db, const char *label, int timeout_ms, int run_
                       struct ow_conn **out, struct ow_err *err)
 {
     *out = NULL;
-    int rc = gate_enter(db, err);
+    int rc = gate_enter(db, GATE_OPEN_ONLY, err);
     if (rc)
         return rc;
     rc = ow_pool_acquire(&db->pool, label, deadline_after(timeout_ms), run_ms, out, err);

@@ -4,7 +4,7 @@
  * library. */
 #include "onewriter/options.h"
 
-#include <limits.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/cleanup.h"

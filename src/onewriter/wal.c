@@ -5,8 +5,6 @@
  * What must stay true: only the writer's connection is ever given to these functions. */
 #include "onewriter/wal.h"
 
-#include <limits.h>
-
 #include "base/clock.h"
 
 /* How long a group may be delayed for readers to leave the log. */

@@ -28,6 +28,37 @@ static void commits_what_was_queued_before_it_returns(void **state)
     assert_int_equal(read_int_outside(items_path(dir), "SELECT count(*) FROM item"), 200);
 }
 
+static void *close_it(void *arg)
+{
+    return (void *)(intptr_t)ow_close(arg, WAIT_MS, NULL, NULL);
+}
+
+/* The close waits for the job at the gate; meanwhile its ticket can be waited for as ever. */
+static void tells_a_ticket_the_truth_while_closing(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_items(dir, NULL);
+    struct gate gate;
+    struct ow_ticket ticket = {0};
+    struct ow_conn *reader;
+    pthread_t thread;
+    void *closed = db;
+    gate_init(&gate);
+    assert_int_equal(ow_submit(db, OW_LANE_NORMAL, wait_at_gate, &gate, WAIT_MS, &ticket, NULL), 0);
+    assert_true(gate_wait_arrived(&gate, 1));
+    assert_int_equal(thread_start(&thread, "close", close_it, db, NULL), 0);
+    while (ow_reader_acquire(db, "until closed", WAIT_MS, 0, &reader, NULL) != OW_CLOSED)
+        ow_reader_release(reader);
+    assert_int_equal(ow_wait(db, &ticket, 1, NULL, NULL), OW_TIMEOUT);
+    gate_open(&gate);
+    int rc = ow_wait(db, &ticket, WAIT_MS, NULL, NULL);
+    pthread_join(thread, &closed);
+    assert_int_equal(rc, 0);
+    assert_null(closed);
+    gate_fini(&gate);
+}
+
 static void leaves_no_log_behind(void **state)
 {
     (void)state;
@@ -248,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commits_what_was_queued_before_it_returns),
+        cmocka_unit_test(tells_a_ticket_the_truth_while_closing),
         cmocka_unit_test(leaves_no_log_behind),
         cmocka_unit_test(abandons_what_cannot_be_written_before_the_deadline),
         cmocka_unit_test(keeps_the_handle_until_leaked_readers_are_back),
