@@ -86,6 +86,33 @@ static int look_at_size(struct reader *r, struct err *err)
     return 0;
 }
 
+static int read_failed(struct err *err)
+{
+    return errno == ECANCELED ? err_set(err, ERR_CANCELLED, "asked to stop")
+                              : err_set_errno(err, errno, "cannot read");
+}
+
+/* The head of a plain file and what it says of its kind come from one read: a file that is just
+ * being made could otherwise be two things at once. */
+static int look_at_begin(struct reader *r, struct err *err)
+{
+    ssize_t n = 0;
+    if (!r->pipe) {
+        n = pread_full(r->fd, r->head, sizeof(r->head), 0);
+        r->head_len = n > 0 ? (size_t)n : 0;
+        r->pack = pack_kind_of(r->head, r->head_len);
+        return n < 0 ? read_failed(err) : 0;
+    }
+    while (r->magic_len < sizeof(r->magic)) {
+        n = pipe_pull(r, r->magic + r->magic_len, sizeof(r->magic) - r->magic_len);
+        if (n <= 0)
+            break;
+        r->magic_len += (size_t)n;
+    }
+    r->pack = pack_kind_of(r->magic, r->magic_len);
+    return n < 0 ? read_failed(err) : 0;
+}
+
 static int look_at_kind(struct reader *r, bool allow_pipe, struct err *err)
 {
     struct stat st;
@@ -96,27 +123,11 @@ static int look_at_kind(struct reader *r, bool allow_pipe, struct err *err)
     r->pipe = !S_ISREG(st.st_mode);
     if (r->pipe && !allow_pipe)
         return err_set(err, ERR_INPUT, "is not a regular file");
-    if (look_at_size(r, err))
+    if (look_at_size(r, err) || look_at_begin(r, err))
         return err->code;
-    ssize_t n = 0;
-    if (!r->pipe) {
-        n = pread_full(r->fd, r->magic, sizeof(r->magic), 0);
-        r->magic_len = n > 0 ? (size_t)n : 0;
-    }
-    while (r->pipe && r->magic_len < sizeof(r->magic)) {
-        n = pipe_pull(r, r->magic + r->magic_len, sizeof(r->magic) - r->magic_len);
-        if (n <= 0)
-            break;
-        r->magic_len += (size_t)n;
-    }
-    if (n < 0)
-        return errno == ECANCELED ? err_set(err, ERR_CANCELLED, "asked to stop")
-                                  : err_set_errno(err, errno, "cannot read");
-    r->pack = pack_kind_of(r->magic, r->magic_len);
     if (r->pack == PACK_UNKNOWN)
         return err_set(err, ERR_INPUT,
-                       "is packed in a way that cannot be read here (gzip and "
-                       "zstd can)");
+                       "is packed in a way that cannot be read here (gzip and zstd can)");
     return 0;
 }
 
@@ -128,8 +139,7 @@ static int stream_pull(struct reader *r, void *buf, size_t cap, size_t *got, str
     if (r->pack == PACK_NONE) {
         ssize_t n = raw_pull(r, buf, cap);
         if (n < 0)
-            return errno == ECANCELED ? err_set(err, ERR_CANCELLED, "asked to stop")
-                                      : err_set_errno(err, errno, "cannot read");
+            return read_failed(err);
         *got = (size_t)n;
     } else if (unpack_read(r->unpack, buf, cap, got, err)) {
         if (err->sys_errno == ECANCELED)
@@ -172,13 +182,7 @@ int reader_open(struct reader *r, int fd, bool allow_pipe, const struct halt *ha
     *r = (struct reader){.fd = fd, .halt = halt};
     if (look_at_kind(r, allow_pipe, err))
         return err->code;
-    if (!is_plain_file(r))
-        return stream_begin(r, err);
-    ssize_t n = pread_full(fd, r->head, sizeof(r->head), 0);
-    if (n < 0)
-        return err_set_errno(err, errno, "cannot read");
-    r->head_len = (size_t)n;
-    return 0;
+    return is_plain_file(r) ? 0 : stream_begin(r, err);
 }
 
 void reader_close(struct reader *r)
@@ -297,6 +301,8 @@ static enum reader_result plain_read(struct reader *r, void *buf, size_t cap, si
             return READER_CHANGED;
         memcpy(r->head, head, (size_t)len);
         r->head_len = (size_t)len;
+        if (pack_kind_of(r->head, r->head_len) != PACK_NONE)
+            return READER_CHANGED; /* the rest of an archive's magic has only just arrived */
     }
     source_mark_push(&r->mark, buf, (size_t)n);
     r->at += n;
