@@ -114,6 +114,13 @@ struct batch {
     int64_t line_at_unix_ms; /* of the line added last that had a time, EVENT_NO_TIME when none */
 };
 
+/* Bytes are summed up to INT64_MAX, no further: SQLite and JSON readers know no larger number, and
+ * one line may claim that size. Both operands are at most INT64_MAX. */
+static inline uint64_t batch_bytes_sum(uint64_t a, uint64_t b)
+{
+    return a + b > INT64_MAX ? INT64_MAX : a + b;
+}
+
 /* 0 or ERR_MEMORY (as a plain int: base err codes). */
 int batch_init(struct batch *b);
 void batch_fini(struct batch *b);

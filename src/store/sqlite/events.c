@@ -19,9 +19,6 @@
 #define WRITE_WAIT_MS          30000
 #define UNPARSED_KEPT_PER_NODE 50
 
-/* Last second that fits beside the sequence; a line that claims to be later is stored as then. */
-#define SECOND_MAX ((INT64_C(1) << (62 - STORE_SEQ_BITS)) - 1)
-
 struct batch_job {
     struct store *store;
     struct batch *batch;
@@ -289,8 +286,8 @@ static void split_time(int64_t unix_ms, int64_t *second, int *ms)
         unix_ms = 0;
     *second = unix_ms / 1000;
     *ms = (int)(unix_ms % 1000);
-    if (*second > SECOND_MAX)
-        *second = SECOND_MAX;
+    if (*second > STORE_SECOND_MAX)
+        *second = STORE_SECOND_MAX;
 }
 
 static void bind_row(sqlite3_stmt *stmt, const struct batch_job *job, const struct batch_row *row)

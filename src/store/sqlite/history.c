@@ -24,11 +24,20 @@ struct range_bind {
     int64_t extra;    /* ?4 of the queries that have one */
 };
 
+/* Start of the step that holds the second, before 1970 as well. */
+static int64_t step_begin(int64_t unix_s, int64_t step_s)
+{
+    if (unix_s < INT64_MIN + step_s)
+        return INT64_MIN;
+    int64_t part = unix_s % step_s;
+    return unix_s - (part < 0 ? part + step_s : part);
+}
+
 static int range_bind_init(struct range_bind *bind, const struct store_range *range,
                            int64_t widen_s, int64_t extra, struct err *err)
 {
     *bind = (struct range_bind){
-        .from = range->from_unix_s - range->from_unix_s % widen_s,
+        .from = step_begin(range->from_unix_s, widen_s),
         .to = range->to_unix_s,
         .extra = extra,
     };
@@ -85,6 +94,18 @@ static int run_range_query(struct store *store, const char *label, const char *s
     return rc;
 }
 
+/* Sums of bytes are made in two halves: sum() of SQLite fails where it would pass INT64_MAX, and
+ * two lines that claim such a size must not take the page away. */
+#define BYTES_SUM "sum(bytes >> 31), sum(bytes & 2147483647)"
+
+static uint64_t column_bytes_sum(sqlite3_stmt *stmt, int column)
+{
+    uint64_t high = (uint64_t)sqlite3_column_int64(stmt, column);
+    uint64_t low = (uint64_t)sqlite3_column_int64(stmt, column + 1);
+    high += low >> 31;
+    return high > UINT32_MAX ? INT64_MAX : high << 31 | (low & INT32_MAX);
+}
+
 /* ---- Sums ----------------------------------------------------------------------------------- */
 
 static int outcome_row(sqlite3_stmt *stmt, void *ctx)
@@ -95,8 +116,8 @@ static int outcome_row(sqlite3_stmt *stmt, void *ctx)
         .action = (enum action)sqlite3_column_int(stmt, 1),
         .outcome = (enum outcome)sqlite3_column_int(stmt, 2),
         .count = (uint64_t)sqlite3_column_int64(stmt, 3),
-        .bytes = (uint64_t)sqlite3_column_int64(stmt, 4),
-        .oldest_unix_s = sqlite3_column_int64(stmt, 5),
+        .bytes = column_bytes_sum(stmt, 4),
+        .oldest_unix_s = sqlite3_column_int64(stmt, 6),
     };
     query->fn.outcome(query->ctx, &sum);
     return 0;
@@ -106,7 +127,7 @@ int store_outcomes(struct store *store, enum batch_step step, const struct store
                    store_outcome_fn *fn, void *ctx, struct err *err)
 {
 #define OUTCOMES_SQL(table)                                                                        \
-    "SELECT node_id, action, outcome, sum(count), sum(bytes), min(at_unix_s) FROM " table          \
+    "SELECT node_id, action, outcome, sum(count), " BYTES_SUM ", min(at_unix_s) FROM " table       \
     " WHERE at_unix_s >= ?1 AND at_unix_s < ?2 AND " NODE_FILTER                                   \
     " GROUP BY node_id, action, outcome"
     static const char *const sql[BATCH_STEPS] = {
@@ -119,6 +140,9 @@ int store_outcomes(struct store *store, enum batch_step step, const struct store
     return rc ? rc : run_range_query(store, "outcomes", sql[step], outcome_row, &query, err);
 }
 
+/* Start of the bucket, before 1970 as well. */
+#define BUCKET "at_unix_s - (at_unix_s % ?4 + ?4) % ?4"
+
 static int point_row(sqlite3_stmt *stmt, void *ctx)
 {
     struct range_query *query = ctx;
@@ -126,7 +150,7 @@ static int point_row(sqlite3_stmt *stmt, void *ctx)
         .at_unix_s = sqlite3_column_int64(stmt, 0),
         .action = (enum action)sqlite3_column_int(stmt, 1),
         .count = (uint64_t)sqlite3_column_int64(stmt, 2),
-        .bytes = (uint64_t)sqlite3_column_int64(stmt, 3),
+        .bytes = column_bytes_sum(stmt, 3),
     };
     query->fn.point(query->ctx, &point);
     return 0;
@@ -136,7 +160,7 @@ int store_series(struct store *store, enum batch_step step, const struct store_r
                  int bucket_s, store_point_fn *fn, void *ctx, struct err *err)
 {
 #define SERIES_SQL(table)                                                                          \
-    "SELECT at_unix_s - at_unix_s % ?4 AS bucket, action, sum(count), sum(bytes) FROM " table      \
+    "SELECT " BUCKET " AS bucket, action, sum(count), " BYTES_SUM " FROM " table                   \
     " WHERE at_unix_s >= ?1 AND at_unix_s < ?2 AND outcome = 1 AND " NODE_FILTER                   \
     " GROUP BY bucket, action"
     static const char *const sql[BATCH_STEPS] = {
@@ -160,7 +184,7 @@ int store_alive(struct store *store, enum batch_step step, const struct store_ra
                 int bucket_s, store_alive_fn *fn, void *ctx, struct err *err)
 {
 #define ALIVE_SQL(table)                                                                           \
-    "SELECT DISTINCT at_unix_s - at_unix_s % ?4 FROM " table                                       \
+    "SELECT DISTINCT " BUCKET " FROM " table                                                       \
     " WHERE at_unix_s >= ?1 AND at_unix_s < ?2 AND " NODE_FILTER
     struct range_query query = {.fn.alive = fn, .ctx = ctx};
     int rc = range_bind_init(&query.bind, range, bucket_s, bucket_s, err);
@@ -239,6 +263,13 @@ static int note_row(sqlite3_stmt *stmt, void *ctx)
     return 0;
 }
 
+/* Rows of other times are stored at the ends (events.c). */
+static void clamp_to_rows(struct range_bind *bind)
+{
+    bind->from = bind->from < 0 ? 0 : bind->from;
+    bind->to = bind->to > STORE_SECOND_MAX + 1 ? STORE_SECOND_MAX + 1 : bind->to;
+}
+
 int store_notes(struct store *store, const struct store_range *range, uint64_t kinds_mask,
                 size_t max, store_note_fn *fn, void *ctx, struct err *err)
 {
@@ -247,6 +278,7 @@ int store_notes(struct store *store, const struct store_range *range, uint64_t k
     int rc = range_bind_init(&query.range.bind, range, 1, 0, err);
     if (rc)
         return rc;
+    clamp_to_rows(&query.range.bind);
     struct store_read read = {
         .label = "notable lines",
         .sql = "SELECT id, ms, node_id, kind, level, logger, message, detail FROM note"

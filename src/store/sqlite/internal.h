@@ -8,6 +8,9 @@
 /* transfer.id and note.id: second << STORE_SEQ_BITS | sequence (schema.c). */
 #define STORE_SEQ_BITS  28
 #define STORE_SEQ_CACHE 256
+/* Last second that fits beside the sequence; a line that claims to be later is stored as then, one
+ * from before 1970 as of its beginning. */
+#define STORE_SECOND_MAX ((INT64_C(1) << (62 - STORE_SEQ_BITS)) - 1)
 
 /* Next free sequence of recently used seconds of one table. Only a hint: see next_id(). */
 struct store_sequence {

@@ -97,7 +97,8 @@ static int take_lock(struct store *store, struct err *err)
     }
     store->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (store->lock_fd < 0)
-        return err_set_errno(err, errno, "cannot create %s", lock);
+        return err_set_errno(err, errno, "cannot open the database %s: its lock file %s",
+                             store->path, lock);
     if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
     if (errno == EWOULDBLOCK)

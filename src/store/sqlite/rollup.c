@@ -52,7 +52,7 @@ static int add_stored(struct ow_conn *conn, enum batch_step step, const struct b
     int found = sqlite3_step(stmt);
     if (found == SQLITE_ROW) {
         sum->count += (uint64_t)sqlite3_column_int64(stmt, 0);
-        sum->bytes += (uint64_t)sqlite3_column_int64(stmt, 1);
+        sum->bytes = batch_bytes_sum(sum->bytes, (uint64_t)sqlite3_column_int64(stmt, 1));
         if (!merge_column(stmt, 2, &sum->size_bytes) || !merge_column(stmt, 3, &sum->duration_ms)) {
             *err = (struct ow_err){.code = OW_CORRUPT, .text = "a stored histogram is damaged"};
             sqlite3_reset(stmt);
@@ -115,7 +115,8 @@ static int add_line_counts(struct ow_conn *conn, const struct batch *b, struct o
     " ON CONFLICT (at_unix_s, node_id, kind, level) DO UPDATE SET count = count + excluded.count"
     for (size_t i = 0; i < b->line_count_count; i++) {
         const struct batch_line_count *lines = &b->line_counts[i];
-        int64_t minute = lines->minute_unix_s, hour = minute - minute % 3600;
+        int64_t minute = lines->minute_unix_s;
+        int64_t hour = minute - (minute % 3600 + 3600) % 3600; /* before 1970 as well */
         int rc = add_line_count(conn, LINES_SQL("line_minute"), minute, b->node_id, lines, err);
         if (!rc)
             rc = add_line_count(conn, LINES_SQL("line_hour"), hour, b->node_id, lines, err);
