@@ -45,9 +45,9 @@ static void add_outcome(void *ctx, const struct store_outcome *sum)
             continue;
         s->status[i].completed += sum->count;
         if (traffic_is_ingress(sum->action))
-            s->status[i].in_bytes += sum->bytes;
+            s->status[i].in_bytes = batch_bytes_sum(s->status[i].in_bytes, sum->bytes);
         else
-            s->status[i].out_bytes += sum->bytes;
+            s->status[i].out_bytes = batch_bytes_sum(s->status[i].out_bytes, sum->bytes);
     }
 }
 

@@ -41,9 +41,11 @@ void live_node_init(struct live_node *n, int64_t id)
         n->slot[i].second = INT64_MIN;
 }
 
-static void add_row(struct live_node *n, const struct batch_row *row)
+/* An event of a second to come (a clock that is ahead) counts as of now: it must not take the slot
+ * of a second that still counts. */
+static void add_row(struct live_node *n, const struct batch_row *row, int64_t now_s)
 {
-    int64_t second = row->at_unix_ms / 1000;
+    int64_t second = row->at_unix_ms / 1000 < now_s ? row->at_unix_ms / 1000 : now_s;
     unsigned i = (unsigned)(second % LIVE_WINDOW_S);
     if (n->slot[i].second < second) {
         memset(&n->slot[i], 0, sizeof(n->slot[i]));
@@ -57,16 +59,16 @@ static void add_row(struct live_node *n, const struct batch_row *row)
     if (traffic == TRAFFIC_NONE)
         return;
     n->since.traffic[traffic].outcome[row->outcome]++;
-    n->since.traffic[traffic].bytes += bytes;
+    n->since.traffic[traffic].bytes = batch_bytes_sum(n->since.traffic[traffic].bytes, bytes);
     if (!completed)
         return;
     if (traffic_is_ingress(action)) {
-        n->slot[i].in_bytes += bytes;
-        n->since.in_bytes += bytes;
+        n->slot[i].in_bytes = batch_bytes_sum(n->slot[i].in_bytes, bytes);
+        n->since.in_bytes = batch_bytes_sum(n->since.in_bytes, bytes);
         n->since.in_pieces++;
     } else {
-        n->slot[i].out_bytes += bytes;
-        n->since.out_bytes += bytes;
+        n->slot[i].out_bytes = batch_bytes_sum(n->slot[i].out_bytes, bytes);
+        n->since.out_bytes = batch_bytes_sum(n->since.out_bytes, bytes);
         n->since.out_pieces++;
     }
 }
@@ -76,12 +78,11 @@ void live_node_add(struct live_node *n, const struct batch *b, int64_t now_unix_
     int64_t oldest_ms = now_unix_ms - LIVE_WINDOW_S * 1000;
     if (b->last_at_unix_ms != EVENT_NO_TIME && b->last_at_unix_ms > n->last_event_unix_ms)
         n->last_event_unix_ms = b->last_at_unix_ms;
-    /* A clock that is ahead must not fill slots of seconds to come for good. */
     int64_t newest_ms = now_unix_ms + LIVE_WINDOW_S * 1000;
     for (size_t i = 0; i < b->row_count; i++) {
         const struct batch_row *row = &b->rows[i];
         if (row->at_unix_ms > oldest_ms && row->at_unix_ms < newest_ms)
-            add_row(n, row);
+            add_row(n, row, now_unix_ms / 1000);
     }
     int64_t oldest_minute_s = oldest_ms / 1000 - 60;
     for (size_t i = 0; i < b->line_count_count; i++) {
@@ -104,8 +105,8 @@ void live_node_rates(const struct live_node *n, int64_t now_unix_ms, double *in_
     for (int i = 0; i < LIVE_WINDOW_S; i++) {
         if (n->slot[i].second <= now_s - LIVE_WINDOW_S || n->slot[i].second > now_s)
             continue;
-        in_bytes += n->slot[i].in_bytes;
-        out_bytes += n->slot[i].out_bytes;
+        in_bytes = batch_bytes_sum(in_bytes, n->slot[i].in_bytes);
+        out_bytes = batch_bytes_sum(out_bytes, n->slot[i].out_bytes);
         events += n->slot[i].events;
     }
     *in_bps = events ? (double)in_bytes * 8 / LIVE_WINDOW_S : -1;

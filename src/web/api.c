@@ -93,7 +93,7 @@ struct node_sums {
 struct overview {
     struct web *web;
     const struct web_query *query;
-    const struct judgement *judgement;
+    const struct judgement *judgement; /* lent by web_judgement */
     struct store_range range;
     struct node_sums *nodes; /* in the order of web.nodes */
     struct traffic_sum all[TRAFFIC_COUNT];
@@ -124,8 +124,8 @@ static void add_outcome(void *ctx, const struct store_outcome *sum)
     node->traffic[traffic].outcome[sum->outcome] += sum->count;
     o->all[traffic].outcome[sum->outcome] += sum->count;
     if (sum->outcome == OUTCOME_COMPLETED) {
-        node->traffic[traffic].bytes += sum->bytes;
-        o->all[traffic].bytes += sum->bytes;
+        node->traffic[traffic].bytes = batch_bytes_sum(node->traffic[traffic].bytes, sum->bytes);
+        o->all[traffic].bytes = batch_bytes_sum(o->all[traffic].bytes, sum->bytes);
     }
 }
 
@@ -156,7 +156,7 @@ static void add_point(void *ctx, const struct store_point *point)
     if (traffic_of(point->action) == TRAFFIC_NONE || !step_index(o, point->at_unix_s, &i))
         return;
     int way = traffic_is_ingress(point->action) ? 0 : 1;
-    o->steps[i].bytes[way] += point->bytes;
+    o->steps[i].bytes[way] = batch_bytes_sum(o->steps[i].bytes[way], point->bytes);
     o->steps[i].pieces[way] += point->count;
 }
 
@@ -168,14 +168,32 @@ static void add_alive(void *ctx, int64_t at_unix_s)
         o->steps[i].alive = true;
 }
 
+static int read_totals(struct overview *o, enum batch_step step, const struct store_range *range,
+                       struct err *err)
+{
+    struct store *store = o->web->options.store;
+    int rc = store_outcomes(store, step, range, add_outcome, o, err);
+    return rc ? rc : store_line_counts(store, step, range, add_lines, o, err);
+}
+
+/* A range that does not begin with an hour has its first part read from the minutes. */
+static int read_all_totals(struct overview *o, struct err *err)
+{
+    enum batch_step step = o->query->range->totals;
+    struct store_range whole = o->range, first = o->range;
+    int over_s = (int)(whole.from_unix_s % batch_step_s[step]);
+    if (over_s)
+        whole.from_unix_s += batch_step_s[step] - over_s;
+    first.to_unix_s = whole.from_unix_s;
+    int rc = over_s ? read_totals(o, BATCH_MINUTE, &first, err) : 0;
+    return rc ? rc : read_totals(o, step, &whole, err);
+}
+
 static int read_overview(struct overview *o, struct err *err)
 {
     struct store *store = o->web->options.store;
     const struct web_range *range = o->query->range;
-    enum batch_step lines = range->totals == BATCH_MINUTE ? BATCH_MINUTE : BATCH_HOUR;
-    int rc = store_outcomes(store, range->totals, &o->range, add_outcome, o, err);
-    if (!rc)
-        rc = store_line_counts(store, lines, &o->range, add_lines, o, err);
+    int rc = read_all_totals(o, err);
     if (!rc)
         rc = store_series(store, range->series, &o->range, range->step_s, add_point, o, err);
     if (!rc)
@@ -270,8 +288,8 @@ void answer_overview(struct web *web, struct evhttp_request *request, const stru
         .query = query,
         .range = {.from_unix_s = to - query->range->seconds,
                   .to_unix_s = to,
-                  .node_ids = query->node_ids,
-                  .node_count = query->node_count},
+                  .node_ids = query->node_count ? query->node_ids : web->node_ids,
+                  .node_count = query->node_count ? query->node_count : web->node_id_count},
         .step_count = (size_t)(query->range->seconds / step_s),
     };
     live_flush(web->live);

@@ -185,7 +185,8 @@ static bool pass_guard(struct web *web, struct evhttp_request *request)
     /* The host of "GET http://host/path" counts more than the header (RFC 9112, 3.2.2). */
     const char *named = evhttp_uri_get_host(evhttp_request_get_evhttp_uri(request));
     if (count_headers(headers, "Host") != 1 ||
-        count_headers(headers, "Content-Length") + count_headers(headers, "Transfer-Encoding") > 1) {
+        count_headers(headers, "Content-Length") + count_headers(headers, "Transfer-Encoding") >
+            1) {
         reply_error(request, 400, "exactly one Host header and at most one length are expected");
     } else if (!guard_host(host, web->listen_host, web->allowed_hosts) ||
                (named && !guard_host(named, web->listen_host, web->allowed_hosts))) {
@@ -280,6 +281,28 @@ static int bind_address(struct web *web, const char *listen, struct err *err)
     return 0;
 }
 
+/* Nodes that are in the store but not watched (any more) are not part of "all nodes". */
+static int name_our_nodes(struct web *web, struct err *err)
+{
+    struct store_node *stored;
+    size_t count, known = 0;
+    int rc = store_nodes(web->options.store, &stored, &count, err);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        known += web_node_find(web, stored[i].id) != NULL;
+    store_nodes_free(stored, count);
+    size_t n = web->options.node_count;
+    if (known == count || !n)
+        return 0;
+    web->node_ids = calloc(n, sizeof(*web->node_ids));
+    if (!web->node_ids)
+        return err_set(err, ERR_MEMORY, "no memory for the server");
+    for (; web->node_id_count < n; web->node_id_count++)
+        web->node_ids[web->node_id_count] = web->options.nodes[web->node_id_count].id;
+    return 0;
+}
+
 static int start(struct web *web, struct err *err)
 {
     uint64_t boot;
@@ -300,7 +323,9 @@ static int start(struct web *web, struct err *err)
                                               EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS |
                                               EVHTTP_REQ_TRACE);
     evhttp_set_gencb(web->http, on_request, web);
-    int rc = bind_address(web, web->options.listen, err);
+    int rc = name_our_nodes(web, err);
+    if (!rc)
+        rc = bind_address(web, web->options.listen, err);
     return rc ? rc : live_open(web, &web->live, err);
 }
 
@@ -328,6 +353,7 @@ void web_close(struct web *web)
     judgement_fini(&web->judgement);
     free(web->listen_host);
     free(web->allowed_hosts);
+    free(web->node_ids);
     free(web);
 }
 

@@ -85,6 +85,8 @@ struct web {
     char url[300];
     char boot[17]; /* random, tells restarts apart */
     int64_t started_unix_ms;
+    int64_t *node_ids; /* ours, when the store holds other nodes too; else NULL */
+    size_t node_id_count;
     struct live *live;
     struct judgement judgement;
     uint64_t requests, refused;

@@ -197,8 +197,14 @@ static uint64_t hash_items(const struct judgement *j)
                 hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;
         }
     }
-    for (size_t i = 0; i < j->node_count; i++)
+    int64_t backlog = 0;
+    for (size_t i = 0; i < j->node_count; i++) {
         hash = (hash ^ (j->facts[i].last_event_unix_ms != EVENT_NO_TIME)) * 0x100000001b3u;
+        backlog += j->facts[i].backlog_bytes;
+    }
+    /* What is left to read is part of the title. */
+    if (backlog > CATCHING_UP_BYTES)
+        hash = (hash ^ (uint64_t)(backlog / 1000000 + 1)) * 0x100000001b3u;
     return hash;
 }
 
