@@ -16,6 +16,9 @@
 #include "onewriter/options.h"
 #include "onewriter/place.h"
 
+/* How long ow_commit_seq of a handle that only reads waits for a reader. */
+#define SEQ_WAIT_MS 1000
+
 /* How many forks lie between this process and the one that first opened a database. The only state
  * outside the handle: fork has no other way to tell. */
 static _Atomic uint32_t forks;
@@ -121,10 +124,11 @@ static int open_parts(struct ow *db, struct ow_err *err)
 {
     if (!db->options.path)
         return ow_fail(err, OW_RESOURCE, "no memory");
-    int rc = ow_writer_open(&db->writer, db, err);
+    bool writes = !db->options.read_only;
+    int rc = writes ? ow_writer_open(&db->writer, db, err) : 0;
     if (!rc)
         rc = ow_pool_init(&db->pool, db, &db->options, &db->stop, &db->counters, err);
-    if (!rc)
+    if (!rc && writes)
         rc = ow_writer_start(&db->writer, err);
     return rc;
 }
@@ -179,7 +183,7 @@ int ow_close(struct ow *db, int timeout_ms, struct ow_report *report, struct ow_
     gate_shut(&db->gate);
     close_writing(db, deadline_us, report);
     report->leaked_readers = ow_pool_drain(&db->pool, deadline_us);
-    if (!atomic_load(&db->counters.poisoned))
+    if (db->writer.conn.db && !atomic_load(&db->counters.poisoned))
         report->checkpointed =
             ow_wal_empty(&db->writer.wal, &db->writer.conn, &db->counters, deadline_us, NULL);
     if (report->leaked_readers)
@@ -200,6 +204,8 @@ static int check_call(struct ow *db, enum ow_lane lane, ow_job_fn *fn, struct ow
 {
     if ((unsigned)lane >= OW_LANES || !fn)
         return ow_fail(err, OW_BUG, "a job needs a function and one of the %d lanes", OW_LANES);
+    if (db->options.read_only)
+        return ow_fail(err, OW_CONFIG, "the database was opened for reading only");
     if (atomic_load(&db->counters.poisoned)) {
         if (err)
             *err = db->writer.poison;
@@ -306,8 +312,22 @@ int ow_write(struct ow *db, enum ow_lane lane, ow_job_fn *fn, void *ctx, int tim
     return rc;
 }
 
+/* A handle that only reads learns of commits from the file. */
+static void look_up_seq(struct ow *db)
+{
+    struct ow_conn *reader;
+    int64_t seq;
+    if (ow_reader_acquire(db, "commit number", SEQ_WAIT_MS, 0, &reader, NULL))
+        return;
+    if (ow_conn_read_int(reader, "SELECT seq FROM " OW_COMMIT_TABLE " WHERE id=1", &seq, NULL) == 0)
+        atomic_store(&db->counters.commit_seq, seq);
+    ow_reader_release(reader);
+}
+
 int64_t ow_commit_seq(struct ow *db)
 {
+    if (db->options.read_only)
+        look_up_seq(db);
     return atomic_load(&db->counters.commit_seq);
 }
 

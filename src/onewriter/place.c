@@ -65,7 +65,7 @@ static int check_file(const struct ow_options *options, bool *exists, struct ow_
     *exists = stat(path, &st) == 0;
     if (!*exists) {
         int sys_errno = errno;
-        if (sys_errno == ENOENT && options->create)
+        if (sys_errno == ENOENT && options->create && !options->read_only)
             return 0;
         return ow_fail_errno(err, OW_CONFIG, sys_errno, "cannot open the database %s", path);
     }
@@ -74,7 +74,9 @@ static int check_file(const struct ow_options *options, bool *exists, struct ow_
                              path);
     if (!S_ISREG(st.st_mode))
         return ow_fail(err, OW_CONFIG, "the path of the database, %s, is no regular file", path);
-    if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) != 0)
+    if (options->read_only && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+        return ow_fail_errno(err, OW_CONFIG, errno, "cannot read the database %s", path);
+    if (!options->read_only && faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) != 0)
         return ow_fail_errno(err, OW_CONFIG, errno, "cannot read and write the database %s", path);
     return 0;
 }
@@ -97,7 +99,7 @@ int ow_place_check(const struct ow_options *options, struct ow_err *err)
     if (rc)
         return rc;
     /* The -wal and -shm files are made beside the database, so the folder must be writable too. */
-    if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
+    if (!options->read_only && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
         return ow_fail_errno(err, OW_CONFIG, errno,
                              "cannot create files in %s, the folder of the "
                              "database",
