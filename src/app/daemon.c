@@ -38,7 +38,6 @@ struct daemon {
     struct web *web;
     struct tail *tail;
     struct web_node *nodes;
-    int stop_signal;
 
     /* What was committed since the last summary; the ingest thread adds under the lock. */
     struct mutex lock;
@@ -134,11 +133,10 @@ static void on_summary(void *ctx)
 static void on_stop(void *ctx)
 {
     struct daemon *d = ctx;
-    if (d->stop_signal++) {
-        log_warning("Stopping at once; what is not committed is read again at the next start");
-        _exit(EXIT_FAILED);
-    }
     log_info("Stopping");
+    /* A second one ends the program at once: what is not committed is read at the next start. */
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
     loop_stop(d->loop);
 }
 
@@ -237,14 +235,15 @@ static int start(struct daemon *d, struct err *err)
 static int stop(struct daemon *d, struct err *err)
 {
     int rc = tail_stop(d->tail, TAIL_STOP_MS, err);
+    if (rc) {
+        /* Its thread waits inside the store and will call back: nothing it uses may go. The process
+         * ends here; what was not committed is read at the next start. */
+        log_error("%s; it is read again at the next start", err->text);
+        _exit(EXIT_FAILED);
+    }
     d->tail = NULL;
     web_close(d->web);
-    struct err late;
-    int closed = store_close(d->store, STORE_STOP_MS, &late);
-    if (!rc && closed) {
-        *err = late;
-        rc = closed;
-    }
+    rc = store_close(d->store, STORE_STOP_MS, err);
     loop_free(d->loop);
     free(d->nodes);
     mutex_fini(&d->lock);
@@ -255,7 +254,6 @@ int daemon_run(const struct config *config, bool demo, const struct daemon_hooks
 {
     struct daemon d = {.config = config, .demo = demo};
     struct err err;
-    signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     mutex_init(&d.lock);
     int rc = start(&d, &err);

@@ -134,7 +134,7 @@ int command_ingest(struct config *config)
         err = late;
     }
     print_summary(&totals, (double)(clock_monotonic_ms() - started_ms) / 1000, config->json);
-    if (fflush(stdout) || ferror(stdout))
-        return EXIT_FAILED;
+    if ((fflush(stdout) || ferror(stdout)) && !rc)
+        rc = err_set(&err, ERR_IO, "the lines are stored, but the summary cannot be written");
     return rc ? command_fail(&err) : EXIT_FINE;
 }

@@ -1,4 +1,5 @@
 /* The front door: finds the subcommand, loads its settings, runs it. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,6 +61,8 @@ static int run_command(size_t i, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    /* A reader that left is an error of write(2), told like any other. */
+    signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

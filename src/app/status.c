@@ -16,6 +16,7 @@
 #include "node/live.h"
 #include "node/verdict.h"
 #include "store/store.h"
+#include "web/json.h"
 
 struct node_status {
     const struct store_node *node;
@@ -110,8 +111,8 @@ static int print_json(const struct status *s)
         queue += n->queue_bytes > 0 ? n->queue_bytes : 0;
         json_array_append_new(
             nodes,
-            json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:o}", "name",
-                      n->node->name, "log", n->node->log, "last_event",
+            json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:o}", "name",
+                      json_text(n->node->name), "log", json_text(n->node->log), "last_event",
                       time_json(n->node->last_event_unix_ms), "lines", (json_int_t)n->node->lines,
                       "events", (json_int_t)n->node->transfers, "twins", (json_int_t)n->node->twins,
                       "unparsed", (json_int_t)n->node->unparsed, "events_per_second",
@@ -120,8 +121,8 @@ static int print_json(const struct status *s)
                       n->queue_bytes < 0 ? json_null() : json_integer(n->queue_bytes)));
     }
     json_t *object =
-        json_pack("{s:o, s:{s:s, s:I, s:I, s:I, s:s}, s:{s:I}}", "nodes", nodes, "database", "path",
-                  s->path, "bytes", (json_int_t)s->health.db_bytes, "wal_bytes",
+        json_pack("{s:o, s:{s:o, s:I, s:I, s:I, s:s}, s:{s:I}}", "nodes", nodes, "database", "path",
+                  json_text(s->path), "bytes", (json_int_t)s->health.db_bytes, "wal_bytes",
                   (json_int_t)s->health.wal_bytes, "commit_seq", (json_int_t)s->health.commit_seq,
                   "sqlite", s->health.sqlite_version, "queue", "bytes", (json_int_t)queue);
     int rc = object ? json_dumpf(object, stdout, JSON_COMPACT) : -1;

@@ -3,7 +3,6 @@
 #include "web/internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -11,21 +10,6 @@
 json_t *json_number_or_null(int64_t value, int64_t unknown)
 {
     return value == unknown ? json_null() : json_integer(value);
-}
-
-json_t *json_text(const char *text)
-{
-    json_t *string = json_string(text);
-    if (string)
-        return string;
-    CLEANUP(free_ptr) char *copy = strdup(text);
-    if (!copy)
-        return NULL;
-    for (char *at = copy; *at; at++) {
-        if ((unsigned char)*at >= 0x80)
-            *at = '?';
-    }
-    return json_string(copy);
 }
 
 static struct web_log_status log_status(const struct web *web, int64_t node_id)

@@ -10,6 +10,7 @@
 #include "base/sync.h"
 #include "node/live.h"
 #include "node/verdict.h"
+#include "web/json.h"
 #include "web/web.h"
 
 /* ---- Ranges --------------------------------------------------------------------------------- */
@@ -117,8 +118,6 @@ void answer_health(struct web *web, struct evhttp_request *request, const struct
 bool answer_asset(struct evhttp_request *request, const char *path);
 
 json_t *json_number_or_null(int64_t value, int64_t unknown);
-/* A string, whatever the bytes: what is not UTF-8 (a cut text, an odd path) becomes '?'. */
-json_t *json_text(const char *text);
 json_t *traffic_sum_json(const struct traffic_sum *sum);
 
 #endif
