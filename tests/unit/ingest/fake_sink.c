@@ -83,7 +83,7 @@ static void apply(struct fake_sink *f, const struct batch *b)
         int64_t number = b->rows[i].size_bytes;
         if (number >= 0 && number < FAKE_NUMBERS && f->seen[number] < 255)
             f->seen[number]++;
-        f->last_fallback_unix_ms = b->rows[i].at_unix_ms;
+        f->last_at_unix_ms = b->rows[i].at_unix_ms;
     }
     f->rows += b->row_count;
     f->lines += b->lines;

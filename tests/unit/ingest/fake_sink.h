@@ -24,8 +24,8 @@ struct fake_sink {
     uint64_t stored_count;
     uint8_t *seen; /* how often each number arrived, capped at 255 */
     uint64_t rows, lines, unparsed, twins, nul_bytes, cut_lines, commits, attempts, stales;
-    int64_t last_fallback_unix_ms; /* time of the last row */
-    bool broken_rule;              /* head or mark of a batch was not as they must be */
+    int64_t last_at_unix_ms; /* of the last row */
+    bool broken_rule;        /* head or mark of a batch was not as they must be */
 
     /* Switches; set under the lock while a tail runs. */
     int fail_submits, fail_waits, fail_adds, fail_reads; /* that many calls fail */

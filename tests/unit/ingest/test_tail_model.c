@@ -14,8 +14,8 @@
 #include "fake_sink.h"
 #include "ingest/tail.h"
 
-#define STEPS   400
-#define SEEDS   3
+#define STEPS   300
+#define SEEDS   2
 #define LOG_MAX 5 /* node.log.1 .. node.log.5 */
 
 struct model {
