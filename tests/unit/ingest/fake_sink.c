@@ -63,6 +63,8 @@ static int fake_submit(void *ctx, struct batch *batch, void **ticket, struct err
     if (sink_fails(f, &f->fail_submits, err))
         return err->code;
     *ticket = batch;
+    f->submits++;
+    cond_broadcast(&f->changed);
     return 0;
 }
 
@@ -170,6 +172,12 @@ void fake_wait_rows(struct fake_sink *f, uint64_t rows)
 {
     uint64_t got = wait_until_at_least(f, &f->rows, rows);
     assert_true(got >= rows);
+}
+
+void fake_wait_submits(struct fake_sink *f, uint64_t submits)
+{
+    uint64_t got = wait_until_at_least(f, &f->submits, submits);
+    assert_true(got >= submits);
 }
 
 void fake_wait_attempts(struct fake_sink *f, uint64_t attempts)

@@ -23,7 +23,7 @@ struct fake_sink {
     struct fake_stored stored[FAKE_SOURCES];
     uint64_t stored_count;
     uint8_t *seen; /* how often each number arrived, capped at 255 */
-    uint64_t rows, lines, unparsed, twins, nul_bytes, cut_lines, commits, attempts, stales;
+    uint64_t rows, lines, unparsed, twins, nul_bytes, cut_lines, commits, submits, attempts, stales;
     int64_t last_at_unix_ms; /* of the last row */
     bool broken_rule;        /* head or mark of a batch was not as they must be */
 
@@ -43,6 +43,7 @@ void fake_restart(struct fake_sink *f);
 void fake_release(struct fake_sink *f);
 /* Waits until so many rows are there; asserts that they come within half a minute. */
 void fake_wait_rows(struct fake_sink *f, uint64_t rows);
+void fake_wait_submits(struct fake_sink *f, uint64_t submits);
 void fake_wait_attempts(struct fake_sink *f, uint64_t attempts);
 uint64_t fake_rows(struct fake_sink *f);
 /* Asserts that the numbers from..to-1 each arrived once, and that there are `rows` rows in all. */

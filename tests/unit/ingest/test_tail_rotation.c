@@ -9,52 +9,7 @@
 #include <zstd.h>
 
 #include "base/cleanup.h"
-#include "fake_sink.h"
-#include "ingest/tail.h"
-
-struct fixture {
-    struct fake_sink sink;
-    struct tail *tail;
-    char *dir;
-    char log[256], first[256], second[256];
-};
-
-static int set_up(void **state)
-{
-    struct fixture *x = calloc(1, sizeof(*x));
-    fake_init(&x->sink);
-    x->dir = test_dir_make();
-    snprintf(x->log, sizeof(x->log), "%s/node.log", x->dir);
-    snprintf(x->first, sizeof(x->first), "%s/node.log.1", x->dir);
-    snprintf(x->second, sizeof(x->second), "%s/node.log.2", x->dir);
-    *state = x;
-    return 0;
-}
-
-static void start(struct fixture *x)
-{
-    struct err err = {0};
-    struct tail_node node = {7, "one", x->log};
-    assert_int_equal(tail_start(&x->sink.sink, NULL, &node, 1, &x->tail, &err), 0);
-}
-
-static void stop(struct fixture *x)
-{
-    struct err err = {0};
-    assert_int_equal(tail_stop(x->tail, 20000, &err), 0);
-    x->tail = NULL;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *x = *state;
-    if (x->tail)
-        stop(x);
-    test_dir_cleanup(&x->dir);
-    fake_fini(&x->sink);
-    free(x);
-    return 0;
-}
+#include "fixture.h"
 
 static void copy_file(const char *from, const char *to)
 {
@@ -93,11 +48,11 @@ static void reads_what_is_there_and_what_comes(void **state)
 {
     struct fixture *x = *state;
     append_lines(x->log, 0, 100);
-    start(x);
+    fixture_start(x);
     fake_wait_rows(&x->sink, 100);
     append_lines(x->log, 100, 150);
     fake_wait_rows(&x->sink, 150);
-    stop(x);
+    fixture_stop(x);
     fake_expect_once(&x->sink, 0, 150, 150);
     assert_int_equal(fake_source_count(&x->sink), 1);
 }
@@ -106,7 +61,7 @@ static void follows_a_rename_and_the_writer_that_keeps_the_old_file(void **state
 {
     struct fixture *x = *state;
     append_lines(x->log, 0, 10);
-    start(x);
+    fixture_start(x);
     fake_wait_rows(&x->sink, 10);
     rename(x->log, x->first);
     append_lines(x->first, 10, 20); /* the node knows nothing of the rename */
@@ -116,7 +71,7 @@ static void follows_a_rename_and_the_writer_that_keeps_the_old_file(void **state
     append_lines(x->first, 30, 35);
     append_lines(x->log, 35, 40);
     fake_wait_rows(&x->sink, 40);
-    stop(x);
+    fixture_stop(x);
     fake_expect_once(&x->sink, 0, 40, 40);
     assert_int_equal(fake_source_count(&x->sink), 2);
 }
@@ -125,7 +80,7 @@ static void follows_copy_and_truncate(void **state)
 {
     struct fixture *x = *state;
     append_lines(x->log, 0, 50);
-    start(x);
+    fixture_start(x);
     fake_wait_rows(&x->sink, 50);
     for (uint32_t round = 1; round < 6; round++) {
         copy_file(x->log, x->first);
@@ -133,7 +88,7 @@ static void follows_copy_and_truncate(void **state)
         append_lines(x->log, round * 50, round * 50 + 50);
         fake_wait_rows(&x->sink, round * 50 + 50);
     }
-    stop(x);
+    fixture_stop(x);
     fake_expect_once(&x->sink, 0, 300, 300);
 }
 
@@ -141,16 +96,16 @@ static void finds_in_the_copy_what_was_unread_when_the_log_was_truncated(void **
 {
     struct fixture *x = *state;
     append_lines(x->log, 0, 50);
-    start(x);
+    fixture_start(x);
     fake_wait_rows(&x->sink, 50);
-    stop(x);
+    fixture_stop(x);
     append_lines(x->log, 50, 90);
     copy_file(x->log, x->first);
     assert_int_equal(truncate(x->log, 0), 0);
     append_lines(x->log, 90, 100);
-    start(x);
+    fixture_start(x);
     fake_wait_rows(&x->sink, 100);
-    stop(x);
+    fixture_stop(x);
     fake_expect_once(&x->sink, 0, 100, 100);
 }
 
@@ -158,9 +113,9 @@ static void finds_lines_in_renamed_and_packed_files_after_a_stop(void **state)
 {
     struct fixture *x = *state;
     append_lines(x->log, 0, 10);
-    start(x);
+    fixture_start(x);
     fake_wait_rows(&x->sink, 10);
-    stop(x);
+    fixture_stop(x);
     append_lines(x->log, 10, 20);
     pack_gzip(x->log, test_path(x->dir, "node.log.2.gz"));
     append_lines(x->log, 20, 30);
@@ -168,9 +123,9 @@ static void finds_lines_in_renamed_and_packed_files_after_a_stop(void **state)
     append_lines(x->log, 30, 40);
     rename(x->log, x->first);
     append_lines(x->log, 40, 50);
-    start(x);
+    fixture_start(x);
     fake_wait_rows(&x->sink, 50);
-    stop(x);
+    fixture_stop(x);
     fake_expect_once(&x->sink, 0, 50, 50);
     assert_int_equal(fake_source_count(&x->sink), 4);
 }
@@ -184,16 +139,16 @@ static void copies_packed_or_not_add_nothing(void **state)
     pack_gzip(x->second, test_path(x->dir, "node.log.2.gz"));
     copy_file(x->log, x->second);
     pack_zstd(x->second, test_path(x->dir, "node.log.3.zst"));
-    start(x);
+    fixture_start(x);
     fake_wait_rows(&x->sink, 30);
     copy_file(x->log, x->second);
     append_lines(x->log, 30, 40);
     fake_wait_rows(&x->sink, 40);
-    stop(x);
-    start(x);
+    fixture_stop(x);
+    fixture_start(x);
     append_lines(x->log, 40, 50);
     fake_wait_rows(&x->sink, 50);
-    stop(x);
+    fixture_stop(x);
     fake_expect_once(&x->sink, 0, 50, 50);
     assert_int_equal(fake_source_count(&x->sink), 1);
 }
@@ -202,12 +157,12 @@ static void follows_deletion_and_creation(void **state)
 {
     struct fixture *x = *state;
     append_lines(x->log, 0, 10);
-    start(x);
+    fixture_start(x);
     fake_wait_rows(&x->sink, 10);
     unlink(x->log);
     append_lines(x->log, 10, 20);
     fake_wait_rows(&x->sink, 20);
-    stop(x);
+    fixture_stop(x);
     fake_expect_once(&x->sink, 0, 20, 20);
 }
 
@@ -215,7 +170,7 @@ static void reads_on_in_a_deleted_file_that_is_still_written(void **state)
 {
     struct fixture *x = *state;
     append_lines(x->log, 0, 10);
-    start(x);
+    fixture_start(x);
     fake_wait_rows(&x->sink, 10);
     CLEANUP(close_fd) int fd = open(x->log, O_WRONLY | O_APPEND | O_CLOEXEC);
     unlink(x->log);
@@ -225,7 +180,7 @@ static void reads_on_in_a_deleted_file_that_is_still_written(void **state)
     fake_wait_rows(&x->sink, 20);
     append_lines(x->log, 20, 30);
     fake_wait_rows(&x->sink, 30);
-    stop(x);
+    fixture_stop(x);
     fake_expect_once(&x->sink, 0, 30, 30);
 }
 
@@ -233,7 +188,7 @@ static void a_hole_left_by_a_writer_that_does_not_append_is_skipped(void **state
 {
     struct fixture *x = *state;
     append_lines(x->log, 0, 10);
-    start(x);
+    fixture_start(x);
     fake_wait_rows(&x->sink, 10);
     struct stat st;
     assert_int_equal(stat(x->log, &st), 0);
@@ -247,7 +202,7 @@ static void a_hole_left_by_a_writer_that_does_not_append_is_skipped(void **state
         at += (off_t)len;
         fake_wait_rows(&x->sink, round * 10 + 10);
     }
-    stop(x);
+    fixture_stop(x);
     fake_expect_once(&x->sink, 0, 40, 40);
     assert_true(x->sink.nul_bytes > 0);
     assert_int_equal(x->sink.unparsed, 0);
@@ -257,7 +212,7 @@ static void a_log_cut_short_in_part_goes_on_at_its_new_end(void **state)
 {
     struct fixture *x = *state;
     append_lines(x->log, 0, 10);
-    start(x);
+    fixture_start(x);
     fake_wait_rows(&x->sink, 10);
     size_t len;
     CLEANUP(free_ptr) char *kept = make_lines(0, 4, &len);
@@ -265,11 +220,11 @@ static void a_log_cut_short_in_part_goes_on_at_its_new_end(void **state)
     fake_wait_sources(&x->sink, 2); /* the new end is stored as a new source */
     append_lines(x->log, 10, 30);
     fake_wait_rows(&x->sink, 30);
-    stop(x);
-    start(x);
+    fixture_stop(x);
+    fixture_start(x);
     append_lines(x->log, 30, 40);
     fake_wait_rows(&x->sink, 40);
-    stop(x);
+    fixture_stop(x);
     fake_expect_once(&x->sink, 0, 40, 40);
 }
 
@@ -292,11 +247,9 @@ static void a_folder_that_is_replaced_is_found_again(void **state)
     mkdir(dir, 0700);
     append_lines(log, 10, 20);
     fake_wait_rows(&x->sink, 20);
-    stop(x);
+    fixture_stop(x);
     fake_expect_once(&x->sink, 0, 20, 20);
 }
-
-#define SENTENCE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
 {
