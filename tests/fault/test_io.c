@@ -260,6 +260,42 @@ static void holds_while_the_disk_is_full_and_goes_on_when_space_comes(void **sta
     events_fini(&events);
 }
 
+static int append_pages(struct ow_conn *conn, void *ctx, struct ow_err *err)
+{
+    (void)ctx;
+    return ow_exec(conn,
+                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100)"
+                   " INSERT INTO page SELECT zeroblob(4000) FROM n",
+                   err);
+}
+
+/* SQLite drops its cache after a COMMIT that failed half way, and PRAGMA data_version moves with
+ * it. */
+static void does_not_take_its_own_failed_commit_for_a_foreign_one(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow_options options;
+    struct events events;
+    struct ow *db;
+    struct ow_ticket ticket = {0};
+    set_options(&options, test_path(dir, "t.db"));
+    events_init(&events, &options);
+    assert_int_equal(ow_open(&options, &db, NULL), 0);
+    const struct ow_migration step = {1, "CREATE TABLE page(bytes)"};
+    assert_int_equal(ow_migrate(db, &step, 1, NULL), 0);
+    fault_vfs_plan(FAULT_WRITE, 40, true, SQLITE_FULL, ENOSPC);
+    assert_int_equal(ow_submit(db, OW_LANE_NORMAL, append_pages, NULL, WAIT_MS, &ticket, NULL), 0);
+    assert_true(events_wait(&events, OW_EVENT_HOLD, 1));
+    fault_vfs_clear();
+    assert_int_equal(ow_wait(db, &ticket, WAIT_MS, NULL, NULL), 0);
+    assert_int_equal(ow_write(db, OW_LANE_NORMAL, append_pages, NULL, WAIT_MS, NULL), 0);
+    assert_int_equal(events_count(&events, OW_EVENT_FOREIGN_WRITE), 0);
+    assert_int_equal(read_int(db, "SELECT count(*) FROM page"), 200);
+    assert_int_equal(ow_close(db, WAIT_MS, NULL, NULL), 0);
+    events_fini(&events);
+}
+
 static int install(void **state)
 {
     (void)state;
@@ -276,6 +312,7 @@ int main(void)
         cmocka_unit_test(stops_writing_for_good_after_a_failed_fsync),
         cmocka_unit_test(learns_the_fate_of_a_commit_from_its_number),
         cmocka_unit_test(holds_while_the_disk_is_full_and_goes_on_when_space_comes),
+        cmocka_unit_test(does_not_take_its_own_failed_commit_for_a_foreign_one),
     };
     return cmocka_run_group_tests_name("input and output faults", tests, install, NULL);
 }
