@@ -212,7 +212,9 @@ int store_open(const struct store_options *options, struct store **out, struct e
     struct ow_err cause;
     if (ow_open(&tuned, &store->db, &cause)) {
         store->db = NULL;
-        return store_fail(err, &cause, "cannot open the database");
+        int rc = store_fail(err, &cause, store->path);
+        err_prefix(err, "cannot open the database");
+        return rc;
     }
     int rc = adopt_schema(store, options->read_only, err);
     if (rc) {
