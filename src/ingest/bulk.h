@@ -1,7 +1,14 @@
 /* Reads whole log files (plain, .gz, .zst, or "-" for standard input) through the same scanner and
  * sink as tail. A file whose content is already known is read on from where it stopped, so reading
  * it again adds nothing. Standard input has no identity before it is read: its first bytes are
- * looked at like a file's. */
+ * looked at like a file's; a pipe that begins like a known log but goes on differently cannot be
+ * read twice and is refused.
+ *
+ * A last line without LF counts when it is whole by its looks: it scans as a node line, and one of
+ * a kind not known ends in '}'. Should the file go on with just the LF, that is a blank line and
+ * counts as nothing. An archive that is cut off or damaged gives what lies before the defect, then
+ * ERR_INPUT; when the whole archive is there, reading it again goes on from there. While the store
+ * is unwell the run waits, for a minute at most. */
 #ifndef INGEST_BULK_H
 #define INGEST_BULK_H
 

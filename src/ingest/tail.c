@@ -100,10 +100,12 @@ static bool see_name(struct tail *t, size_t dir, int dir_fd, const char *name, i
     return true;
 }
 
-static void remark_scanned(struct tail *t, struct followed *n, const char *trouble)
+static void remark_scanned(struct tail *t, struct followed *n, const char *trouble, bool slow)
 {
     char text[512];
     bool found = family_primary(&n->family) != NULL;
+    if (!found && n->log_found && !trouble && !slow)
+        return; /* between a rename and the creation of the new log: not worth a word */
     if (trouble)
         snprintf(text, sizeof(text), "%s: cannot list %s: %s", n->name, n->dir_path, trouble);
     else if (!found)
@@ -119,8 +121,8 @@ static void remark_scanned(struct tail *t, struct followed *n, const char *troub
     follow_remark(&t->follower, n, &n->said[SAID_WATCH], 'W', blind ? text : NULL);
 }
 
-/* Lists a directory for all nodes whose logs are in it. */
-static void scan_dir(struct tail *t, size_t dir)
+/* Lists a directory for all nodes whose logs are in it; slow: this is the regular scan. */
+static void scan_dir(struct tail *t, size_t dir, bool slow)
 {
     int64_t now_ms = clock_monotonic_ms();
     const char *trouble = NULL;
@@ -143,7 +145,7 @@ static void scan_dir(struct tail *t, size_t dir)
             continue;
         n->scan = false;
         family_scan_end(&n->family, now_ms);
-        remark_scanned(t, n, trouble);
+        remark_scanned(t, n, trouble, slow);
     }
 }
 
@@ -151,7 +153,7 @@ static void scan_changed(struct tail *t)
 {
     for (size_t i = 0; i < t->count; i++) {
         if (t->nodes[i].scan)
-            scan_dir(t, t->nodes[i].dir);
+            scan_dir(t, t->nodes[i].dir, false);
     }
 }
 
@@ -159,7 +161,7 @@ static void scan_all(struct tail *t)
 {
     watch_arm(&t->watch);
     for (size_t dir = 0; dir < t->watch.count; dir++)
-        scan_dir(t, dir);
+        scan_dir(t, dir, true);
     for (size_t i = 0; i < t->count; i++)
         follow_scanned(&t->nodes[i]);
 }

@@ -4,7 +4,14 @@
  * .zst), read oldest first. Each file is known by its content (node/source.h), and each has an
  * offset; following means: read whatever lies beyond its offset, in whichever file it is now. That
  * one rule covers rename+create, copytruncate, truncation, deletion, re-creation and whatever of
- * these happened while nothing was running. */
+ * these happened while nothing was running.
+ *
+ * What content cannot tell apart is treated alike: a log that begins with the same bytes as one
+ * that is known, and is shorter than what was read of that, is taken for that log cut short (its
+ * rest is read, what it still holds was counted); only logs without any time can be that similar. A
+ * last line without LF is left until its LF comes. A page of NULs parts two lines. An open docker
+ * or CRI fragment holds the offset before it, until a batch is full or, in a rotated file, until it
+ * was idle for 10 s. Of archives, one at a time is read. */
 #ifndef INGEST_TAIL_H
 #define INGEST_TAIL_H
 
@@ -41,7 +48,9 @@ int tail_start(const struct ingest_sink *sink, const struct tail_observer *obser
                const struct tail_node *nodes, size_t count, struct tail **out, struct err *err);
 /* Copies up to `max` statuses, returns how many nodes there are. */
 size_t tail_status(struct tail *tail, struct tail_status *out, size_t max);
-/* Stops reading, waits up to timeout_ms for handed-in batches, joins and frees. NULL is allowed. */
+/* Stops reading, waits up to timeout_ms for handed-in batches, joins and frees. NULL is allowed.
+ * ERR_TIMEOUT: the store still holds a batch, nothing was freed; close the store, then call again.
+ */
 int tail_stop(struct tail *tail, int timeout_ms, struct err *err);
 
 #endif
