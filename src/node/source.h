@@ -12,12 +12,12 @@
 #define SOURCE_MARK_MAX 64
 
 struct source {
-    int64_t id;                     /* given by the store; 0 = not stored yet */
-    uint8_t head[SOURCE_HEAD_MAX];  /* first bytes of the (decompressed) file */
-    size_t head_len;                /* grows to SOURCE_HEAD_MAX as the file grows */
-    uint8_t mark[SOURCE_MARK_MAX];  /* the bytes just before offset */
-    size_t mark_len;                /* min(offset, SOURCE_MARK_MAX) */
-    int64_t offset;                 /* bytes (decompressed) whose rows are committed */
+    int64_t id;                                /* given by the store; 0 = not stored yet */
+    uint8_t head[SOURCE_HEAD_MAX];             /* first bytes of the (decompressed) file */
+    size_t head_len;                           /* grows to SOURCE_HEAD_MAX as the file grows */
+    uint8_t mark[SOURCE_MARK_MAX];             /* the bytes just before offset */
+    size_t mark_len;                           /* min(offset, SOURCE_MARK_MAX) */
+    int64_t offset;                            /* bytes (decompressed) whose rows are committed */
     int64_t lines, transfers, twins, unparsed; /* counted up to offset */
 };
 
@@ -37,7 +37,8 @@ enum source_likeness {
  * source's head. An empty file, and a source without head, are different from everything. */
 enum source_likeness source_compare_head(const struct source *s, const uint8_t *head, size_t len);
 
-/* True when the file's bytes before s->offset are those of the mark; a mark of length 0 always is. */
+/* True when the file's bytes before s->offset are those of the mark; a mark of length 0 always is.
+ */
 bool source_mark_is(const struct source *s, const struct source_mark *found);
 
 /* Takes a longer head of the same file; a shorter or differing one changes nothing. */
