@@ -5,7 +5,7 @@
  * read twice and is refused.
  *
  * A last line without LF counts when it is whole by its looks: it scans as a node line, and one of
- * a kind not known ends in '}'. Should the file go on with just the LF, that is a blank line and
+ * a kind not known ends in '}'. Should the file go on with just the LF, that ends the line and
  * counts as nothing. An archive that is cut off or damaged gives what lies before the defect, then
  * ERR_INPUT; when the whole archive is there, reading it again goes on from there. While the store
  * is unwell the run waits, for a minute at most. */

@@ -175,7 +175,7 @@ void family_scan_end(struct family *f, int64_t now_ms)
     }
     f->count = kept;
     if (kept > 1)
-        qsort_r(f->list, kept, sizeof(f->list[0]), by_age, f);
+        qsort_r(f->list, kept, sizeof(struct log_file *), by_age, f);
 }
 
 int log_file_open(struct log_file *file, const char *dir)

@@ -58,9 +58,14 @@ void feed_end(struct feed *f)
 
 static const struct event unparsed_event = {.kind = EVENT_UNPARSED, .at_unix_ms = EVENT_NO_TIME};
 
-static bool is_blank(const char *bytes, size_t len)
+/* An empty piece is a line of its own (and no node line) only where a line begins. Behind a run of
+ * NUL bytes, or behind a last line that was taken without its LF, it ends what was given before. */
+static bool is_no_line(const struct line *line, const struct source_mark *before)
 {
-    return len == 0 || (len == 1 && bytes[0] == '\r');
+    if (line->len > 0)
+        return false;
+    bool begins = before->len == 0 || before->bytes[before->len - 1] == '\n';
+    return line->nul_bytes > 0 || !begins;
 }
 
 /* Adds one physical line. False on memory exhaustion. *opened: it is a fragment, and none was open.
@@ -75,10 +80,7 @@ static bool add_line(struct feed *f, struct batch *batch, const struct line *lin
     size_t len;
     bool cut, was_open = f->open_at >= 0;
     *opened = false;
-    batch->nul_bytes += line->nul_bytes;
     batch->cut_lines += line->cut;
-    if (is_blank(line->bytes, line->len))
-        return true;
     switch (unwrap_line(&f->unwrap, line->bytes, line->len, &text, &len, &wrapper_unix_ms, &cut)) {
     case UNWRAP_PENDING:
         *opened = !was_open;
@@ -86,8 +88,6 @@ static bool add_line(struct feed *f, struct batch *batch, const struct line *lin
     case UNWRAP_LINE:
         raw = (struct text){.at = text, .len = (uint32_t)len};
         batch->cut_lines += cut;
-        if (is_blank(text, len))
-            break;
         line_scan(text, len, wrapper_unix_ms, &event);
         if (!batch_add(batch, &event, raw, line->at, fallback))
             return false;
@@ -144,6 +144,9 @@ static enum feed_result scan_lines(struct feed *f, struct batch *batch, int64_t 
             return FEED_DRY;
         struct source_mark before = f->mark;
         source_mark_push(&f->mark, line.bytes, line.raw_len);
+        batch->nul_bytes += line.nul_bytes;
+        if (is_no_line(&line, &before))
+            continue;
         bool opened;
         if (!add_line(f, batch, &line, fallback, &opened)) {
             err_set(err, ERR_MEMORY, "no memory for log lines");

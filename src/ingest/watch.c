@@ -63,7 +63,7 @@ static bool to_parent(char *path)
     if (!slash) {
         bool was_dot = strcmp(path, ".") == 0;
         if (*path)
-            strcpy(path, ".");
+            memcpy(path, ".", 2);
         return !was_dot;
     }
     if (slash == path && path[1] == '\0')

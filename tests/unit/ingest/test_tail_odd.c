@@ -138,7 +138,7 @@ static void a_fragment_without_end_holds_up_nothing_for_good(void **state)
     assert_int_equal(x->sink.cut_lines, 1);
 }
 
-static void crlf_and_blank_lines_count_as_nothing_extra(void **state)
+static void crlf_ends_a_line_and_a_blank_line_is_an_unparsed_one(void **state)
 {
     struct fixture *x = *state;
     size_t len;
@@ -149,7 +149,8 @@ static void crlf_and_blank_lines_count_as_nothing_extra(void **state)
     fixture_start(x);
     fake_wait_rows(&x->sink, 3);
     fixture_stop(x);
-    assert_int_equal(x->sink.lines, 3);
+    assert_int_equal(x->sink.lines, 5);
+    assert_int_equal(x->sink.unparsed, 2);
     fake_expect_once(&x->sink, 0, 3, 3);
 }
 
@@ -234,7 +235,7 @@ int main(void)
         SENTENCE(an_endless_line_is_cut_and_does_not_hold_up_what_follows),
         SENTENCE(a_docker_line_in_fragments_survives_a_restart_between_them),
         SENTENCE(a_fragment_without_end_holds_up_nothing_for_good),
-        SENTENCE(crlf_and_blank_lines_count_as_nothing_extra),
+        SENTENCE(crlf_ends_a_line_and_a_blank_line_is_an_unparsed_one),
         SENTENCE(what_is_not_a_readable_log_is_remarked_and_passed_by),
         SENTENCE(a_log_that_may_not_be_read_is_read_once_it_may),
         SENTENCE(a_name_belongs_to_the_log_with_the_longest_name),
