@@ -1,127 +1,14 @@
-/* Settings: who wins, what is refused and in which words, and etc/nodewatch.yaml against the option
- * table. Every test begins with an environment that holds none of our variables. */
-#include "support.h"
+/* Settings: which source wins, and what is refused in which words. Every test begins with an
+ * environment that holds none of our variables. */
+#include "loading.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/config.h"
-#include "app/log.h"
-#include "app/settings.h"
-#include "base/buf.h"
 #include "base/cleanup.h"
 
-#define EXAMPLE  SOURCE_ROOT "/etc/nodewatch.yaml"
-#define ARGS_MAX 16
-
-static void variable_of(const char *key, char out[64])
-{
-    int n = snprintf(out, 64, "NODEWATCH_%s", key);
-    for (int i = 0; i < n; i++)
-        out[i] = out[i] == '.' ? '_' : (char)toupper((unsigned char)out[i]);
-}
-
-static void unset_variable(void *ctx, const char *key, const char *value, const char *help)
-{
-    (void)ctx;
-    (void)value;
-    (void)help;
-    char name[64];
-    variable_of(key, name);
-    unsetenv(name);
-}
-
-static int forget_environment(void **state)
-{
-    (void)state;
-    config_each_setting(unset_variable, NULL);
-    return 0;
-}
-
-/* Loads flags separated by '|' ("" = none) for a command. */
-static int load(struct config *c, enum command command, const char *flags, struct err *err)
-{
-    static char words[1024], program[] = "nodewatch", subcommand[] = "command";
-    char *argv[ARGS_MAX] = {program, subcommand}, *save = NULL;
-    int argc = 2;
-    snprintf(words, sizeof(words), "%s", flags);
-    for (char *word = strtok_r(words, "|", &save); word; word = strtok_r(NULL, "|", &save)) {
-        assert_true(argc < ARGS_MAX);
-        argv[argc++] = word;
-    }
-    config_init(c);
-    return config_load(c, command, argc, argv, 2, err);
-}
-
-/* Asserts that loading fails as wrong usage with just this text. */
-static void assert_refused(enum command command, const char *flags, const char *text)
-{
-    struct config c;
-    struct err err;
-    assert_int_equal(load(&c, command, flags, &err), ERR_USAGE);
-    assert_int_equal(err.code, ERR_USAGE);
-    assert_string_equal(err.text, text);
-    config_fini(&c);
-}
-
 /* ---- Who wins ------------------------------------------------------------------------------- */
-
-/* The value of a setting, as the file would write it. */
-static const char *value_of(const struct config *c, const char *key, char out[64])
-{
-    const struct {
-        const char *key;
-        int ms; /* -1: none */
-    } times[] = {
-        {"db.connection_timeout", c->db_connection_timeout_ms},
-        {"db.retry_base_delay", c->db_retry_base_delay_ms},
-        {"db.retry_max_delay", c->db_retry_max_delay_ms},
-    };
-    static const char *const levels[] = {"error", "warning", "info", "debug"};
-    for (size_t i = 0; i < ARRAY_LEN(times); i++) {
-        if (strcmp(key, times[i].key) == 0)
-            snprintf(out, 64, "%g", times[i].ms / 1e3);
-    }
-    if (strcmp(key, "db.path") == 0)
-        snprintf(out, 64, "%s", c->db_path);
-    else if (strcmp(key, "db.connection_pool_size") == 0)
-        snprintf(out, 64, "%d", c->db_connection_pool_size);
-    else if (strcmp(key, "db.max_retries") == 0)
-        snprintf(out, 64, "%d", c->db_max_retries);
-    else if (strcmp(key, "db.synchronous") == 0)
-        snprintf(out, 64, "%s", c->db_synchronous_full ? "full" : "normal");
-    else if (strcmp(key, "web.listen") == 0)
-        snprintf(out, 64, "%s", c->web_listen);
-    else if (strcmp(key, "web.allowed_hosts") == 0)
-        snprintf(out, 64, "%s", c->web_allowed_hosts);
-    else if (strcmp(key, "log.level") == 0)
-        snprintf(out, 64, "%s", levels[c->log_level]);
-    else if (strcmp(key, "nodes") == 0 && c->node_count)
-        snprintf(out, 64, "%s=%s", c->nodes[0].name, c->nodes[0].log);
-    else if (strcmp(key, "nodes") == 0)
-        out[0] = '\0';
-    return out;
-}
-
-struct ranked {
-    const char *key, *flag, *in_file, *in_environment, *in_flag, *fallback;
-};
-
-static const struct ranked ranked[] = {
-    {"nodes", "--node", "a=1", "b=2", "c=3", ""},
-    {"db.path", "--db", "f.db", "e.db", "c.db", "nodewatch.db"},
-    {"db.connection_pool_size", NULL, "7", "8", NULL, "5"},
-    {"db.connection_timeout", NULL, "1.5", "0.25", NULL, "30"},
-    {"db.max_retries", NULL, "9", "10", NULL, "3"},
-    {"db.retry_base_delay", NULL, "1", "2", NULL, "0.5"},
-    {"db.retry_max_delay", NULL, "60", "70", NULL, "5"},
-    {"db.synchronous", NULL, "full", "normal", NULL, "normal"},
-    {"web.listen", "--listen", "[::1]:1", "[::1]:2", "[::1]:3", "127.0.0.1:8765"},
-    {"web.allowed_hosts", "--allow-host", "f.test", "e.test", "c.test", ""},
-    {"log.level", "--log-level", "error", "warning", "debug", "info"},
-};
 
 /* Writes a file that holds this one setting. */
 static void write_setting(const char *path, const char *key, const char *value)
@@ -137,24 +24,12 @@ static void write_setting(const char *path, const char *key, const char *value)
     test_file_write(path, text, strlen(text));
 }
 
-static void assert_value(const char *flags, const char *key, const char *wanted)
-{
-    struct config c;
-    struct err err;
-    char value[64];
-    if (load(&c, COMMAND_RUN, flags, &err))
-        fail_msg("%s: %s", key, err.text);
-    assert_string_equal(value_of(&c, key, value), wanted);
-    assert_true(c.node_count <= 1);
-    config_fini(&c);
-}
-
 static void flags_win_over_environment_over_file_over_defaults(void **state)
 {
     (void)state;
     CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
     const char *path = test_path(dir, "one.yaml");
-    for (size_t i = 0; i < ARRAY_LEN(ranked); i++) {
+    for (size_t i = 0; i < RANKED_COUNT; i++) {
         const struct ranked *r = &ranked[i];
         char variable[64], file_flag[256], all_flags[512];
         variable_of(r->key, variable);
@@ -175,7 +50,7 @@ static void flags_win_over_environment_over_file_over_defaults(void **state)
 static void count_setting(void *ctx, const char *key, const char *value, const char *help)
 {
     size_t *count = ctx;
-    assert_true(*count < ARRAY_LEN(ranked));
+    assert_true(*count < RANKED_COUNT);
     assert_string_equal(key, ranked[*count].key);
     assert_string_equal(value, ranked[*count].fallback);
     assert_true(strlen(help) > 5);
@@ -187,7 +62,7 @@ static void the_test_above_covers_every_setting(void **state)
     (void)state;
     size_t count = 0;
     config_each_setting(count_setting, &count);
-    assert_int_equal(count, ARRAY_LEN(ranked));
+    assert_int_equal(count, RANKED_COUNT);
 }
 
 static void a_wrong_value_that_loses_is_not_looked_at(void **state)
@@ -383,189 +258,6 @@ static void refuses_names_that_would_not_survive_a_table(void **state)
     config_fini(&c);
 }
 
-/* ---- The file ------------------------------------------------------------------------------- */
-
-static void names_the_line_of_what_is_wrong_in_the_file(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text, *error; /* error: what follows the path */
-    } wrong[] = {
-        {"db:\n  path: x\n  pahth: y\n", ":3: there is no setting \"db.pahth\""},
-        {"dbs:\n  path: x\n", ":2: there is no setting \"dbs.path\""},
-        {"# one\n\nlog:\n  level: loud\n", ":4: \"loud\" should be error|warning|info|debug"},
-        {"db:\n  max_retries: 0\n", ":2: \"0\" is not a whole number from 1 to 1000"},
-        {"db:\n  path:\nlog:\n  level: info\n", ":2: \"\" should be PATH"},
-        {"db:\n  path: x\n\ndb:\n  path: y\n", ":5: db.path is given twice"},
-        {"nodes:\n  a: x\n  b: y\n  a: z\n", ":4: node \"a\" is given twice"},
-        {"nodes:\n  \"\": x\n", ":2: a node is given as NAME=LOG, e.g. "
-                                "home=/var/log/storagenode.log"},
-        {"nodes:\n  a:\n", ":2: a node is given as NAME=LOG, e.g. "
-                           "home=/var/log/storagenode.log"},
-        {"nodes:\n  a=b: x\n", ":2: a node's name cannot contain '='"},
-        {"nodes:\n  \"a\\nb\": x\n", ":2: a node's name is UTF-8 text without control characters"},
-        {"nodes:\n  - a\n  - b\n", ":2: a section holds lines of \"name: value\""},
-        {"nodes:\n  a:\n    log: x\n", ":3: a single value is expected here"},
-        {"db: nodewatch.db\n", ":1: a section holds lines of \"name: value\""},
-        {"just words\n", ":1: sections such as \"db:\" are expected"},
-        {"db:\n  path: \"a\\0b\"\n", ":2: a value cannot contain a NUL character"},
-        {"db:\n  path: x\n---\nlog:\n  level: info\n",
-         ":4: a second YAML document; one is expected"},
-        {"db:\n  path: x\n  path2: [1\n", ":4: not valid YAML: did not find expected ',' or ']'"},
-        {"db:\n\tpath: x\n", ":2: not valid YAML: found character that cannot start any token"},
-        {"db:\n  path: x\n  # \xff\n", ":3: not valid YAML: invalid leading UTF-8 octet"},
-        {"db:\n  path: *x\n", ":2: not valid YAML: found undefined alias"},
-    };
-    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
-    const char *path = test_path(dir, "wrong.yaml");
-    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-        char flags[256], text[512];
-        test_file_write(path, wrong[i].text, strlen(wrong[i].text));
-        snprintf(flags, sizeof(flags), "--config=%s", path);
-        snprintf(text, sizeof(text), "%s%s", path, wrong[i].error);
-        assert_refused(COMMAND_RUN, flags, text);
-    }
-}
-
-static void an_empty_file_and_empty_sections_set_nothing(void **state)
-{
-    (void)state;
-    static const char *const empty[] = {"", "\n", "# nothing\n", "---\n", "db:\nnodes:\n  #a: b\n"};
-    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
-    const char *path = test_path(dir, "empty.yaml");
-    for (size_t i = 0; i < ARRAY_LEN(empty); i++) {
-        char flags[256];
-        test_file_write(path, empty[i], strlen(empty[i]));
-        snprintf(flags, sizeof(flags), "-c|%s", path);
-        for (size_t k = 0; k < ARRAY_LEN(ranked); k++)
-            assert_value(flags, ranked[k].key, ranked[k].fallback);
-    }
-}
-
-static void assert_unreadable(const char *path, const char *why)
-{
-    struct config c;
-    struct err err;
-    char flags[256], text[512];
-    snprintf(flags, sizeof(flags), "-c|%s", path);
-    snprintf(text, sizeof(text), "cannot read the settings file %s: %s", path, why);
-    assert_int_equal(load(&c, COMMAND_RUN, flags, &err), ERR_IO);
-    assert_string_equal(err.text, text);
-    config_fini(&c);
-}
-
-static void says_why_a_file_cannot_be_read(void **state)
-{
-    (void)state;
-    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
-    assert_unreadable(test_path(dir, "none.yaml"), "No such file or directory");
-    assert_unreadable(dir, "Is a directory");
-    CLEANUP(buf_fini) struct buf large = {0};
-    while (large.len <= 1 << 20)
-        buf_add_text(&large, "# nothing but a comment that goes on and on\n");
-    const char *path = test_path(dir, "large.yaml");
-    test_file_write(path, large.data, large.len);
-    char flags[256], text[512];
-    snprintf(flags, sizeof(flags), "-c|%s", path);
-    snprintf(text, sizeof(text), "%s: larger than 1 MiB: not a settings file", path);
-    assert_refused(COMMAND_RUN, flags, text);
-}
-
-static void a_long_path_leaves_room_for_the_line(void **state)
-{
-    (void)state;
-    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
-    char name[256], flags[512];
-    memset(name, 'p', 220);
-    strcpy(name + 220, ".yaml");
-    const char *path = test_path(dir, name);
-    test_file_write(path, "db:\n  nothing: 1\n", 17);
-    snprintf(flags, sizeof(flags), "-c|%s", path);
-    struct config c;
-    struct err err;
-    assert_int_equal(load(&c, COMMAND_RUN, flags, &err), ERR_USAGE);
-    assert_non_null(strstr(err.text, "ppp.yaml:2: there is no setting \"db.nothing\""));
-    config_fini(&c);
-}
-
-/* ---- etc/nodewatch.yaml --------------------------------------------------------------------- */
-
-struct example {
-    struct buf text; /* without the comment marks of settings: "#key:", where prose is "# text" */
-    size_t settings, nodes;
-};
-
-static void read_example(struct example *e)
-{
-    size_t len;
-    CLEANUP(free_ptr) char *file = test_file_read(EXAMPLE, &len);
-    char *save = NULL;
-    for (char *line = strtok_r(file, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        size_t indent = strspn(line, " ");
-        bool marked = line[indent] == '#' && line[indent + 1] != ' ' && line[indent + 1];
-        buf_printf(&e->text, "%.*s%s\n", (int)indent, line, line + indent + marked);
-    }
-}
-
-static void find_setting(void *ctx, const char *key, const char *value, const char *help)
-{
-    struct example *e = ctx;
-    const char *dot = strchr(key, '.');
-    e->settings += dot != NULL;
-    if (!dot)
-        return; /* the nodes have no default to compare */
-    char lines[512];
-    snprintf(lines, sizeof(lines), "\n  # %s\n  %s: %s\n", help, dot + 1, *value ? value : "\"\"");
-    if (!strstr(e->text.data, lines))
-        fail_msg("etc/nodewatch.yaml lacks, or tells differently: %s", lines);
-}
-
-static int count_example(void *ctx, const char *key, const char *value, const char *where,
-                         struct err *err)
-{
-    (void)value;
-    (void)where;
-    (void)err;
-    struct example *e = ctx;
-    if (strcmp(key, "nodes") == 0)
-        e->nodes++;
-    else
-        e->settings--;
-    return 0;
-}
-
-static void the_example_file_holds_every_setting_with_its_default(void **state)
-{
-    (void)state;
-    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
-    struct example e = {0};
-    read_example(&e);
-    config_each_setting(find_setting, &e);
-    const char *path = test_path(dir, "example.yaml");
-    test_file_write(path, e.text.data, e.text.len);
-    struct err err;
-    if (settings_read(path, count_example, &e, &err))
-        fail_msg("%s", err.text);
-    assert_int_equal(e.settings, 0); /* as many in the file as in the table, and no more */
-    assert_true(e.nodes >= 1);
-    char flags[256];
-    snprintf(flags, sizeof(flags), "-c|%s", path);
-    struct config c;
-    char value[64];
-    assert_int_equal(load(&c, COMMAND_RUN, flags, &err), 0);
-    for (size_t i = 1; i < ARRAY_LEN(ranked); i++)
-        assert_string_equal(value_of(&c, ranked[i].key, value), ranked[i].fallback);
-    config_fini(&c);
-    buf_fini(&e.text);
-}
-
-static void the_example_file_as_it_is_changes_nothing(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(ranked); i++)
-        assert_value("-c|" EXAMPLE, ranked[i].key, ranked[i].fallback);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, forget_environment)
@@ -583,12 +275,6 @@ int main(void)
         TEST(collects_nodes_of_one_source_in_order),
         TEST(refuses_nodes_that_are_not_a_name_and_a_log),
         TEST(refuses_names_that_would_not_survive_a_table),
-        TEST(names_the_line_of_what_is_wrong_in_the_file),
-        TEST(an_empty_file_and_empty_sections_set_nothing),
-        TEST(says_why_a_file_cannot_be_read),
-        TEST(a_long_path_leaves_room_for_the_line),
-        TEST(the_example_file_holds_every_setting_with_its_default),
-        TEST(the_example_file_as_it_is_changes_nothing),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }
