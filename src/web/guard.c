@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Copies the name part of host[:port], [v6][:port] or bare v6, without brackets. */
+/* Copies the name part of host[:port] or [v6][:port], without brackets. */
 static bool copy_name(const char *text, char name[256], const char **after)
 {
     const char *from = text, *end;
