@@ -31,7 +31,7 @@ static void find_setting_row(void *ctx, const char *key, const char *value, cons
     const char *row = strstr(doc, head);
     if (!row)
         fail_msg("docs/operations.md lacks a row that begins %s", head + 1);
-    const char *end = strchr(row + 1, '\n');
+    const char *end = row ? strchr(row + n, '\n') : NULL;
     assert_non_null(end);
     CLEANUP(free_ptr) char *line = strndup(row, (size_t)(end - row));
     if (!strstr(line, help))
