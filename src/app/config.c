@@ -213,7 +213,7 @@ static int set_value(struct config *c, const struct option_row *row, const char 
         return 0;
     }
     case OPTION_SYNCHRONOUS:
-        if (strcmp(value, "normal") && strcmp(value, "full"))
+        if (strcmp(value, "normal") != 0 && strcmp(value, "full") != 0)
             return bad_value(row, value, where, err);
         *(bool *)member(c, row) = strcmp(value, "full") == 0;
         return 0;
@@ -266,6 +266,7 @@ void config_fini(struct config *c)
 
 /* ---- Flags ---------------------------------------------------------------------------------- */
 
+/* By its letter when it has one, else by its name. */
 static const struct option_row *find_flag(const char *name, size_t len, char letter,
                                           enum command command)
 {
@@ -288,8 +289,7 @@ static int load_flag(struct loading *l, enum command command, int argc, char **a
     const char *name = word + (is_long ? 2 : 1);
     const char *equals = is_long ? strchr(name, '=') : NULL;
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
-    const struct option_row *row =
-        is_long ? find_flag(name, len, 0, command) : find_flag(NULL, 0, name[0], command);
+    const struct option_row *row = find_flag(name, len, is_long ? 0 : name[0], command);
     if (!row || (!is_long && row->type == OPTION_FLAG && name[1]))
         return err_set(err, ERR_USAGE, "unknown option %s; see --help", word);
     if (row->type == OPTION_FLAG) {

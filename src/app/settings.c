@@ -121,7 +121,7 @@ static int read_sections(const struct settings *s, struct err *err)
 /* Where the parser stumbled. Of bytes that are no UTF-8 it knows the offset only. */
 static size_t problem_line(const yaml_parser_t *parser, const struct buf *text)
 {
-    if (parser->error != YAML_READER_ERROR)
+    if (parser->error != YAML_READER_ERROR || !text->data)
         return parser->problem_mark.line + 1;
     size_t line = 1;
     for (size_t i = 0; i < parser->problem_offset && i < text->len; i++)
