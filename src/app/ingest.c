@@ -9,12 +9,14 @@
 
 #include "app/commands.h"
 #include "app/daemon.h"
+#include "app/log.h"
 #include "app/sink.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "ingest/bulk.h"
 
-#define CLOSE_WAIT_MS 30000
+#define CLOSE_WAIT_MS        30000
+#define CLOSE_FAILED_WAIT_MS 1000
 
 static volatile sig_atomic_t interrupted;
 
@@ -90,6 +92,13 @@ static void print_summary(const struct bulk_totals *t, double seconds, bool json
         printf("%" PRIu64 " NUL bytes were skipped\n", t->nul_bytes);
 }
 
+/* A one-off run: that a pool was opened is no news, that it waits for disk space is. */
+static void log_trouble(void *ctx, char level, const char *text)
+{
+    if (level != 'I')
+        log_from(ctx, level, text);
+}
+
 static int ingest(struct store *store, const struct config *config, struct bulk_totals *totals,
                   struct err *err)
 {
@@ -120,7 +129,7 @@ int command_ingest(struct config *config)
     sigaction(SIGTERM, &action, NULL);
     struct store_options options;
     daemon_store_options(config, &options);
-    options.log = NULL; /* a one-off run: errors are returned, the rest is not news */
+    options.log = log_trouble;
     struct store *store;
     struct err err;
     if (store_open(&options, &store, &err))
@@ -129,7 +138,7 @@ int command_ingest(struct config *config)
     struct bulk_totals totals = {0};
     int rc = ingest(store, config, &totals, &err);
     struct err late;
-    if (store_close(store, CLOSE_WAIT_MS, &late) && !rc) {
+    if (store_close(store, rc ? CLOSE_FAILED_WAIT_MS : CLOSE_WAIT_MS, &late) && !rc) {
         rc = late.code;
         err = late;
     }

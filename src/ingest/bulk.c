@@ -20,6 +20,7 @@
 
 #define REPORT_EVERY_MS 100
 #define GIVE_UP_MS      60000
+#define ABANDON_MS      5000
 #define CHANGED_MAX     16 /* another reader of the same file: each time it got further */
 
 struct bulk {
@@ -177,21 +178,29 @@ int bulk_run(const struct ingest_sink *sink, int64_t node_id, const char *const 
              size_t count, const struct bulk_progress *progress, const volatile sig_atomic_t *stop,
              struct bulk_totals *totals, struct err *err)
 {
-    struct bulk b = {.progress = progress, .totals = totals, .book = {.node_id = node_id}};
     struct err ignored;
     err = err ? err : &ignored;
     *err = (struct err){0};
     *totals = (struct bulk_totals){0};
-    int rc = bulk_init(&b, sink, stop, err);
+    struct bulk *b = calloc(1, sizeof(*b));
+    if (!b)
+        return err_set(err, ERR_MEMORY, "no memory to read logs");
+    b->progress = progress;
+    b->totals = totals;
+    b->book.node_id = node_id;
+    int rc = bulk_init(b, sink, stop, err);
     for (size_t i = 0; i < count && !rc; i++) {
-        b.path = paths[i];
-        rc = run_file(&b, err);
+        b->path = paths[i];
+        rc = run_file(b, err);
         if (rc && rc != ERR_CANCELLED && rc != ERR_CLOSED)
             err_prefix(err, "%s", strcmp(paths[i], "-") == 0 ? "standard input" : paths[i]);
     }
-    flight_abandon(&b.flight);
-    feed_fini(&b.feed);
-    flight_fini(&b.flight);
-    book_fini(&b.book);
+    feed_fini(&b->feed);
+    /* What the store still has stays its own: it reads these batches until it is closed. */
+    if (!flight_abandon(&b->flight, clock_monotonic_ms() + ABANDON_MS))
+        return rc ? rc : err_set(err, ERR_TIMEOUT, "the database did not take the last lines");
+    flight_fini(&b->flight);
+    book_fini(&b->book);
+    free(b);
     return rc;
 }

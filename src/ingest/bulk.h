@@ -36,7 +36,11 @@ struct bulk_progress {
 
 /* Reads the files in the order given; progress may be NULL. Stops at the first error (its text
  * names the file); what was committed until then stays, and *totals counts it. *stop (may be NULL)
- * ends the run early with ERR_CANCELLED. */
+ * ends the run early with ERR_CANCELLED.
+ *
+ * A store that stops committing (a full disk) ends the run with ERR_STORE after a minute. It is
+ * given five seconds to end what it has; batches that it then still has are not freed, since it may
+ * read them until it is closed. */
 int bulk_run(const struct ingest_sink *sink, int64_t node_id, const char *const *paths,
              size_t count, const struct bulk_progress *progress, const volatile sig_atomic_t *stop,
              struct bulk_totals *totals, struct err *err);

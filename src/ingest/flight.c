@@ -119,12 +119,14 @@ static void slot_submit(struct flight *f, struct flight_slot *slot)
 {
     struct err err = {0};
     int rc = f->sink->batch_submit(f->sink->ctx, &slot->batch, &slot->ticket, &err);
-    if (rc == 0)
+    if (rc == 0) {
         slot->state = FLIGHT_SENT;
-    else if (rc == ERR_CLOSED)
+        slot->sent_ms = clock_monotonic_ms();
+    } else if (rc == ERR_CLOSED) {
         f->closed = true;
-    else
+    } else {
         note_trouble(f, slot->book, &err);
+    }
 }
 
 /* Hands in again what is kept, up to the first that is not taken. */
@@ -150,10 +152,18 @@ static int back_off(struct flight *f, struct err *err)
     return 0;
 }
 
+/* A store that fails, and one that neither fails nor commits (its disk is full, it waits for
+ * space).
+ */
 static bool is_given_up(const struct flight *f)
 {
-    return f->give_up_ms && f->trouble_since_ms &&
-           clock_monotonic_ms() - f->trouble_since_ms > f->give_up_ms;
+    int64_t oldest_ms = clock_monotonic_ms() - f->give_up_ms;
+    if (!f->give_up_ms)
+        return false;
+    if (f->trouble_since_ms && f->trouble_since_ms < oldest_ms)
+        return true;
+    return f->order_count > 0 && f->order[0]->state == FLIGHT_SENT &&
+           f->order[0]->sent_ms < oldest_ms;
 }
 
 /* One step nearer to an empty order: waits for a batch, or backs off and sends again. */
@@ -163,15 +173,16 @@ static int flight_step(struct flight *f, struct err *err)
         return err_set(err, ERR_CLOSED, "the store is closed");
     if (halt_asked(&f->halt))
         return err_set(err, ERR_CANCELLED, "asked to stop");
+    if (is_given_up(f))
+        return err_set(err, ERR_STORE,
+                       "the database did not take the lines for %d s: is its disk full?",
+                       (int)(f->give_up_ms / 1000));
     for (size_t i = 0; i < f->order_count; i++) {
         if (f->order[i]->state == FLIGHT_SENT) {
             slot_wait(f, i);
             return 0;
         }
     }
-    if (is_given_up(f))
-        return err_set(err, ERR_STORE, "the database did not take the lines for %d s",
-                       (int)(f->give_up_ms / 1000));
     if (back_off(f, err))
         return err->code;
     resend(f);
@@ -234,9 +245,11 @@ int flight_settle(struct flight *f, struct err *err)
     return 0;
 }
 
-void flight_abandon(struct flight *f)
+bool flight_abandon(struct flight *f, int64_t until_ms)
 {
     while (f->order_count > 0) {
+        if (f->order[0]->state == FLIGHT_SENT && clock_monotonic_ms() > until_ms)
+            return false;
         if (f->order[0]->state == FLIGHT_SENT)
             slot_wait(f, 0);
         if (f->order_count > 0 && f->order[0]->state == FLIGHT_RETRY) {
@@ -245,6 +258,7 @@ void flight_abandon(struct flight *f)
             slot_end(f, 0);
         }
     }
+    return true;
 }
 
 int flight_insist(struct flight *f, const struct book *book,

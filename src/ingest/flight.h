@@ -15,6 +15,7 @@ struct flight_slot {
     struct book *book;
     struct stream *stream;
     void *ticket;
+    int64_t sent_ms; /* monotonic: when the store got it */
 };
 
 struct flight {
@@ -25,7 +26,8 @@ struct flight {
     void (*committed)(void *ctx, const struct flight_slot *slot);
     /* The store failed and the batch is kept (err), or it works again (NULL). NULL allowed. */
     void (*trouble)(void *ctx, const struct book *book, const struct err *err);
-    int64_t give_up_ms; /* trouble that lasts longer ends the flight with its error; 0 = never */
+    int64_t give_up_ms; /* trouble, or a commit, that lasts longer ends the flight with an error;
+                           0 = never */
 
     struct flight_slot slot[FLIGHT_BATCHES];
     struct flight_slot *order[FLIGHT_BATCHES]; /* sent or to be sent again, oldest first */
@@ -49,8 +51,9 @@ void flight_put_back(struct flight_slot *slot);
 void flight_send(struct flight *f, struct flight_slot *slot);
 /* Until nothing is in flight. Errors as flight_take. */
 int flight_settle(struct flight *f, struct err *err);
-/* Waits for what the store has got (it holds our memory), and drops what it has not. */
-void flight_abandon(struct flight *f);
+/* Waits for what the store has got (it holds our memory), and drops what it has not. False when the
+ * store still had a batch at until_ms (monotonic): the flight must then outlive the store. */
+bool flight_abandon(struct flight *f, int64_t until_ms);
 
 /* Calls a sink function that gives an err code until it succeeds or fails for good, with the same
  * patience as for batches. */

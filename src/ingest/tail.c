@@ -233,7 +233,8 @@ static void *tail_main(void *arg)
 {
     struct tail *t = arg;
     follow_all(t);
-    flight_abandon(&t->follower.flight);
+    /* The owner closes the store when this takes too long for him: that ends it. */
+    flight_abandon(&t->follower.flight, INT64_MAX);
     publish_status(t);
     mutex_lock(&t->lock);
     t->ended = true;
