@@ -36,6 +36,7 @@ struct daemon {
     struct loop *loop;
     struct store *store;
     struct web *web;
+    struct ingest_sink sink; /* lent to the tail as long as it runs */
     struct tail *tail;
     struct web_node *nodes;
 
@@ -207,9 +208,9 @@ static int start_tail(struct daemon *d, struct err *err)
         return err_set(err, ERR_MEMORY, "no memory for the nodes");
     for (size_t i = 0; i < n; i++)
         nodes[i] = (struct tail_node){d->nodes[i].id, d->nodes[i].name, d->nodes[i].log};
-    struct ingest_sink sink = sink_of_store(d->store);
+    d->sink = sink_of_store(d->store);
     struct tail_observer observer = {d, on_committed, on_remark};
-    return tail_start(&sink, &observer, nodes, n, &d->tail, err);
+    return tail_start(&d->sink, &observer, nodes, n, &d->tail, err);
 }
 
 static int start(struct daemon *d, struct err *err)
