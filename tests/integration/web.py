@@ -541,6 +541,9 @@ def send_stream_request(daemon):
 def test_fifty_readers_that_vanish_leave_nothing_behind():
     with Two() as two, Stream(two.daemon) as steady:
         steady.next()
+        for i, log in enumerate(two.logs):
+            write(log, present_lines(90 + i, 1))
+        collect(steady, 2)  # both logs are open now
         before = descriptors(two.daemon)
         rng = random.Random(1)
         for round_ in range(5):
