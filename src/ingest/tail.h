@@ -44,6 +44,7 @@ struct tail_status {
     int64_t newest_read_unix_ms; /* wall clock of the last read that gave bytes, 0 = never */
 };
 
+/* The sink is lent until tail_stop returned; the observer and the nodes are copied. */
 int tail_start(const struct ingest_sink *sink, const struct tail_observer *observer,
                const struct tail_node *nodes, size_t count, struct tail **out, struct err *err);
 /* Copies up to `max` statuses, returns how many nodes there are. */
