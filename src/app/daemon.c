@@ -123,9 +123,10 @@ static void on_summary(void *ctx)
     store_health(d->store, &health);
     if (since.transfers)
         log_info("Successfully wrote %" PRIu64 " events to the database", since.transfers);
-    log_info("%zu nodes, %.1f lines/s, %" PRIu64 " unparsed, database %.1f MB, queue %" PRIu64
+    log_info("%zu node%s, %.1f lines/s, %" PRIu64 " unparsed, database %.1f MB, queue %" PRIu64
              ", memory %.1f MB, CPU %.1f %%",
-             d->config->node_count, seconds > 0 ? (double)since.lines / seconds : 0, since.unparsed,
+             d->config->node_count, d->config->node_count == 1 ? "" : "s",
+             seconds > 0 ? (double)since.lines / seconds : 0, since.unparsed,
              (double)health.db_bytes / 1e6, health.queue_jobs, rss_mb(), percent);
 }
 

@@ -26,13 +26,13 @@ static inline struct text text_span(const char *from, const char *to)
 static inline bool text_is(struct text t, const char *word)
 {
     size_t len = strlen(word);
-    return t.len == len && (len == 0 || memcmp(t.at, word, len) == 0);
+    return t.at && t.len == len && memcmp(t.at, word, len) == 0;
 }
 
 static inline bool text_begins(struct text t, const char *word)
 {
     size_t len = strlen(word);
-    return t.len >= len && (len == 0 || memcmp(t.at, word, len) == 0);
+    return t.at && t.len >= len && memcmp(t.at, word, len) == 0;
 }
 
 /* Without ASCII white space at either end. */

@@ -269,12 +269,15 @@ static int bind_address(struct web *web, const char *listen, struct err *err)
                              "with --listen",
                              listen)
                    : err_set_errno(err, errno ? errno : EINVAL, "cannot listen on %s", listen);
-    struct sockaddr_storage address = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {0};
     socklen_t len = sizeof(address);
-    if (getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address, &len))
+    if (getsockname(evhttp_bound_socket_get_fd(bound), &address.any, &len))
         return err_set_errno(err, errno, "cannot read back the address of %s", listen);
-    port = ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                               : ((struct sockaddr_in *)&address)->sin_port);
+    port = ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
     bool v6 = strchr(host, ':') != NULL;
     snprintf(web->url, sizeof(web->url), "http://%s%s%s:%d", v6 ? "[" : "", host, v6 ? "]" : "",
              port);
