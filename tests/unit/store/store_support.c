@@ -92,8 +92,8 @@ char *world_digest(const struct world *w)
         "SELECT group_concat(id || ':' || ms || ':' || node_id) FROM transfer",
         "SELECT group_concat(id || message) FROM note",
         "SELECT group_concat(id || line) FROM unparsed",
-        "SELECT group_concat(at_unix_s || ':' || node_id || ':' || count || bytes) FROM "
-        "rollup_minute",
+        "SELECT group_concat(at_unix_s || ':' || node_id || ':' || count) FROM rollup_minute",
+        "SELECT group_concat(bytes) FROM rollup_minute",
         "SELECT group_concat(at_unix_s || ':' || count || ':' || bytes) FROM rollup_hour",
         "SELECT group_concat(at_unix_s || ':' || count || ':' || bytes) FROM rollup_day",
         "SELECT group_concat(at_unix_s || ':' || kind || ':' || count) FROM line_minute",
