@@ -1,5 +1,6 @@
 /* `nodewatch demo`: four made-up nodes in a folder, thirty days of their logs, then live lines; and
  * the whole program reading them, as it would read real ones. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "app/commands.h"
@@ -135,6 +137,32 @@ static void on_stopping(void *ctx)
     d->running = false;
 }
 
+/* The demo writes its logs anew: only into a folder that is empty or was a demo's before, so that
+ * no log of a real node is overwritten, and not under another demo that still runs there. */
+static int check_folder(struct demo *d, struct err *err)
+{
+    char path[FOLDER_MAX + 32];
+    snprintf(path, sizeof(path), "%s/demo.db", d->folder);
+    if (access(path, F_OK) != 0) {
+        struct dirent **names; /* "." and ".." among them */
+        int n = scandir(d->folder, &names, NULL, NULL);
+        if (n < 0)
+            return err_set_errno(err, errno, "cannot read the folder %s", d->folder);
+        for (int i = 0; i < n; i++)
+            free(names[i]);
+        free(names);
+        return n <= 2 ? 0
+                      : err_set(err, ERR_USAGE,
+                                "--dir %s: the folder is not empty; the demo wants one of its own",
+                                d->folder);
+    }
+    snprintf(path, sizeof(path), "%s/demo.db.lock", d->folder);
+    CLEANUP(close_fd) int lock = open(path, O_RDWR | O_CLOEXEC);
+    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0)
+        return err_set(err, ERR_USAGE, "--dir %s: another demo runs in this folder", d->folder);
+    return 0;
+}
+
 static int make_folder(struct demo *d, const char *wanted, struct err *err)
 {
     if (wanted) {
@@ -143,7 +171,7 @@ static int make_folder(struct demo *d, const char *wanted, struct err *err)
         snprintf(d->folder, sizeof(d->folder), "%s", wanted);
         if (mkdir(d->folder, 0755) && errno != EEXIST)
             return err_set_errno(err, errno, "cannot make the folder %s", d->folder);
-        return 0;
+        return check_folder(d, err);
     }
     const char *base = getenv("TMPDIR");
     snprintf(d->folder, sizeof(d->folder), "%s/nodewatch-demo-XXXXXX",

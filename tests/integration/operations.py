@@ -362,6 +362,33 @@ def test_settings_come_from_flags_then_environment_then_file():
         refused("run", "-c", os.path.join(folder, "none.yaml"), code=1, says="none.yaml")
 
 
+def test_a_demo_overwrites_nothing_that_is_not_its_own():
+    with tempfile.TemporaryDirectory() as folder:
+        real, own = os.path.join(folder, "real"), os.path.join(folder, "own")
+        os.mkdir(real)
+        log = os.path.join(real, "Home-NAS.log")
+        write(log, model.make(1, 10))
+        before = open(log).read()
+        refused("demo", "--dir", real, "--listen", "127.0.0.1:0", says=("not empty", real))
+        assert open(log).read() == before and os.listdir(real) == ["Home-NAS.log"]
+
+        def demo():
+            process = subprocess.Popen([program.BINARY, "demo", "--dir", own, "--listen", "127.0.0.1:0"],
+                                       stderr=subprocess.PIPE, text=True)
+            assert any("The page:" in line for line in process.stderr)
+            return process
+
+        def end(process):
+            process.terminate()
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+
+        first = demo()
+        refused("demo", "--dir", own, "--listen", "127.0.0.1:0", says="another demo runs")
+        end(first)
+        end(demo())  # its own folder is taken again
+
+
 # ---- What comes out ----------------------------------------------------------------------------
 
 
