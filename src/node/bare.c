@@ -37,7 +37,7 @@ static bool is_goroutine(struct text line)
 /* "\t/path/file.go:12 +0x1d", "\t/path/asm_amd64.s:1594" */
 static bool is_source_line(struct text line)
 {
-    if (line.len < 5 || line.at[0] != '\t')
+    if (!line.at || line.len < 5 || line.at[0] != '\t')
         return false;
     const char *colon = memrchr(line.at, ':', line.len);
     if (!colon || colon - line.at < 3)
