@@ -374,6 +374,8 @@ int64_t follow_backlog(const struct followed *n)
         bool known = file->stream && file->generation == n->book.generation;
         if (known && file->size > file->stream->done.offset)
             bytes += file->size - file->stream->done.offset;
+        else if (!known && file->look)
+            bytes += file->size; /* nobody has looked whether it is new: it may all be */
     }
     return bytes;
 }
