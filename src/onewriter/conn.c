@@ -80,7 +80,8 @@ static int journal_apply(struct ow_conn *conn, struct ow_err *err)
         rc = ow_conn_fail(conn, sql, err);
     } else {
         const char *mode = (const char *)sqlite3_column_text(stmt, 0);
-        if (!mode || strcmp(mode, "wal") != 0)
+        /* A handle that only reads takes a file as it is: a copy may be in another mode. */
+        if (!conn->options->read_only && (!mode || strcmp(mode, "wal") != 0))
             rc = ow_fail(err, OW_CONFIG, "%s: the journal mode is \"%s\" and cannot become WAL",
                          conn->options->path, mode ? mode : "?");
     }

@@ -1,5 +1,6 @@
 /* A handle that only reads: sees what another handle commits, writes nothing, makes nothing. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,6 +39,26 @@ static void sees_what_another_handle_commits(void **state)
     close_looker(looker);
     write_item(writer, 100);
     close_items(writer);
+}
+
+/* VACUUM INTO makes a file in another journal mode; nobody here will write to it. */
+static void reads_a_copy_that_is_not_in_wal_mode(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_items(dir, NULL);
+    write_item(db, 7);
+    close_items(db);
+    char sql[4200];
+    snprintf(sql, sizeof(sql), "VACUUM INTO '%s'", test_path(dir, "copy.db"));
+    sqlite3 *raw;
+    assert_int_equal(sqlite3_open(items_path(dir), &raw), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(raw, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(raw), SQLITE_OK);
+    assert_int_equal(rename(test_path(dir, "copy.db"), items_path(dir)), 0);
+    struct ow *looker = open_to_look(dir);
+    assert_int_equal(read_int(looker, "SELECT max(value) FROM item"), 7);
+    close_looker(looker);
 }
 
 static void refuses_to_write_and_to_migrate(void **state)
@@ -100,6 +121,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sees_what_another_handle_commits),
+        cmocka_unit_test(reads_a_copy_that_is_not_in_wal_mode),
         cmocka_unit_test(refuses_to_write_and_to_migrate),
         cmocka_unit_test(makes_no_file_where_none_is),
         cmocka_unit_test(reads_a_log_that_a_crash_left_behind),
