@@ -47,6 +47,21 @@ void verdict_age(int64_t age_ms, char out[24])
         snprintf(out, 24, "%" PRId64 " d", s / 86400);
 }
 
+/* A line from the future is the newest for as long as that: silence after it would go unnoticed. */
+static void judge_clock(struct findings *f)
+{
+    const struct verdict_facts *n = f->facts;
+    int64_t ahead_ms = n->last_event_unix_ms - f->now;
+    if (n->last_event_unix_ms == EVENT_NO_TIME || ahead_ms <= VERDICT_AHEAD_MS)
+        return;
+    char age[24];
+    verdict_age(ahead_ms, age);
+    struct verdict_item *item = find(f, SEVERITY_WARNING, "clock_ahead", f->now);
+    TITLE(item, "Log is %s ahead of this machine's clock", age);
+    DETAIL(item, "Check the clocks of the node and of this machine (NTP). Until that time comes, a "
+                 "silent log cannot be noticed; and satellites refuse a node whose clock is off.");
+}
+
 static void judge_log(struct findings *f)
 {
     const struct verdict_facts *n = f->facts;
@@ -186,6 +201,7 @@ size_t verdict_node(const struct verdict_facts *facts, int64_t now_unix_ms,
 {
     struct findings f = {.items = items, .facts = facts, .now = now_unix_ms};
     judge_log(&f);
+    judge_clock(&f);
     judge_fatal(&f);
     judge_errors(&f);
     judge_audits(&f);

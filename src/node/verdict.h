@@ -11,6 +11,8 @@
  * contact), five minutes without any is the value operators' own scripts use. */
 #define VERDICT_SILENT_MS          (5 * 60 * 1000)
 #define VERDICT_SILENT_CRITICAL_MS (60 * 60 * 1000)
+/* A node may be up to ten minutes off before its satellites mind (preflight:localtime). */
+#define VERDICT_AHEAD_MS (10 * 60 * 1000)
 /* Failing transfers of the last 15 min against the same share of the 24 h before. */
 #define VERDICT_ERRORS_MIN       10
 #define VERDICT_ERRORS_TIMES     3.0
@@ -51,7 +53,7 @@ struct verdict_item {
     char detail[400];
 };
 
-#define VERDICT_RULES_PER_NODE 10
+#define VERDICT_RULES_PER_NODE 11
 
 /* Fills items[] (room for VERDICT_RULES_PER_NODE) with what is wrong with one node, returns how
  * many. */

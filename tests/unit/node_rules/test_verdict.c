@@ -73,7 +73,7 @@ static void silence_is_told_after_five_minutes_and_critical_after_an_hour(void *
         {5 * MIN, 0, SEVERITY_NONE},     {5 * MIN + 1, 0, SEVERITY_WARNING},
         {60 * MIN, 0, SEVERITY_WARNING}, {60 * MIN + 1, 0, SEVERITY_CRITICAL},
         {5 * MIN + 1, 1, SEVERITY_NONE}, {600 * MIN, 1, SEVERITY_NONE},
-        {-60 * MIN, 0, SEVERITY_NONE},
+        {-10 * MIN, 0, SEVERITY_NONE},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         struct verdict_facts f = well();
@@ -262,12 +262,32 @@ static void ages_are_told_in_the_unit_people_would_use(void **state)
     }
 }
 
+static void a_log_from_the_future_is_a_clock_that_is_off(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t ahead_ms;
+        enum severity severity;
+    } table[] = {
+        {-1000, SEVERITY_NONE},
+        {VERDICT_AHEAD_MS, SEVERITY_NONE},
+        {VERDICT_AHEAD_MS + 1, SEVERITY_WARNING},
+        {INT64_C(400) * 86400 * 1000, SEVERITY_WARNING},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct verdict_facts f = well();
+        f.last_event_unix_ms = NOW + table[i].ahead_ms;
+        assert_int_equal(judge(&f, "clock_ahead"), table[i].severity);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_said_of_a_node_that_is_well),
         cmocka_unit_test(a_missing_log_is_critical_where_one_is_expected),
         cmocka_unit_test(silence_is_told_after_five_minutes_and_critical_after_an_hour),
+        cmocka_unit_test(a_log_from_the_future_is_a_clock_that_is_off),
         cmocka_unit_test(a_dead_node_is_critical_until_it_was_started_again),
         cmocka_unit_test(rising_errors_are_told_against_what_is_usual),
         cmocka_unit_test(failed_audits_are_told_at_once_and_critical_when_many),
