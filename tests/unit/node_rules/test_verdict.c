@@ -191,6 +191,8 @@ static void everything_at_once_fits_and_no_rule_speaks_twice(void **state)
     (void)state;
     struct verdict_facts f = all_wrong();
     f.failed_24h = 0;
+    f.log_found = false;
+    f.last_event_unix_ms = NOW + 60 * MIN;
     struct verdict_item items[VERDICT_RULES_PER_NODE];
     size_t count = verdict_node(&f, NOW, items);
     assert_int_equal(count, VERDICT_RULES_PER_NODE);
