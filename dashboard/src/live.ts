@@ -69,7 +69,7 @@ function addToTraffic(traffic: Traffic, step_s: number, delta: Delta): Traffic {
   const result = { ...slid };
   for (const name of SERIES) {
     const added = delta.nodes.reduce((sum, node) => sum + node[name], 0);
-    result[name] = slid[name].with(index, (slid[name][index] ?? 0) + added);
+    result[name] = slid[name].map((value, i) => (i === index ? (value ?? 0) + added : value));
   }
   return result;
 }
