@@ -286,7 +286,10 @@ static int tail_build(struct tail *t, const struct ingest_sink *sink, const stru
             followed_fini(n);
             return err->code;
         }
+        /* True from the first moment: a status must not call a log missing that nobody looked for.
+         */
         t->status[t->count].node_id = n->node_id;
+        t->status[t->count].log_found = access(nodes[t->count].path, F_OK) == 0;
     }
     return 0;
 }

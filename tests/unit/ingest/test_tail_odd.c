@@ -226,6 +226,19 @@ static void a_burst_of_a_million_lines_arrives_once(void **state)
     fake_expect_once(&x->sink, 0, 1000000, 1000000);
 }
 
+static void a_log_that_is_there_is_never_called_missing(void **state)
+{
+    struct fixture *x = *state;
+    append_lines(x->log, 0, 1);
+    for (int round = 0; round < 50; round++) {
+        fixture_start(x);
+        struct tail_status status = {0};
+        assert_int_equal(tail_status(x->tail, &status, 1), 1);
+        assert_true(status.log_found);
+        fixture_stop(x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +248,7 @@ int main(void)
         SENTENCE(an_endless_line_is_cut_and_does_not_hold_up_what_follows),
         SENTENCE(a_docker_line_in_fragments_survives_a_restart_between_them),
         SENTENCE(a_fragment_without_end_holds_up_nothing_for_good),
+        SENTENCE(a_log_that_is_there_is_never_called_missing),
         SENTENCE(crlf_ends_a_line_and_a_blank_line_is_an_unparsed_one),
         SENTENCE(what_is_not_a_readable_log_is_remarked_and_passed_by),
         SENTENCE(a_log_that_may_not_be_read_is_read_once_it_may),
