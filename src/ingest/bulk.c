@@ -121,7 +121,15 @@ static enum feed_result read_file(struct bulk *b, bool first, struct err *err)
     }
     if (rc == FEED_DRY && flight_settle(&b->flight, err))
         return FEED_FAILED;
-    return rc == FEED_DRY && b->book.must_load ? FEED_CHANGED : rc;
+    if (rc != FEED_DRY)
+        return rc;
+    if (b->book.must_load)
+        return FEED_CHANGED;
+    /* Told, but not stored: when it was torn, the rest of it is still to come. */
+    bool rest = !known && feed_has_rest(&b->feed);
+    b->totals->lines += rest;
+    b->totals->unparsed += rest;
+    return FEED_DRY;
 }
 
 /* The descriptor to read from; "-" is standard input. */

@@ -6,9 +6,10 @@
  *
  * A last line without LF counts when it is whole by its looks: it scans as a node line, and one of
  * a kind not known ends in '}'. Should the file go on with just the LF, that ends the line and
- * counts as nothing. An archive that is cut off or damaged gives what lies before the defect, then
- * ERR_INPUT; when the whole archive is there, reading it again goes on from there. While the store
- * is unwell the run waits, for a minute at most. */
+ * counts as nothing. A last line that is not whole, or no node line, is told in
+ * the totals as unparsed and left for the next run. An archive that is cut off or damaged gives
+ * what lies before the defect, then ERR_INPUT; when the whole archive is there, reading it again
+ * goes on from there. While the store is unwell the run waits, for a minute at most. */
 #ifndef INGEST_BULK_H
 #define INGEST_BULK_H
 

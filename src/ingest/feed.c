@@ -47,6 +47,12 @@ void feed_begin(struct feed *f, struct book *book, struct stream *stream, const 
     lines_reset(&f->lines, f->reader.at);
 }
 
+bool feed_has_rest(struct feed *f)
+{
+    struct line rest;
+    return lines_rest(&f->lines, &rest);
+}
+
 void feed_end(struct feed *f)
 {
     reader_close(&f->reader);

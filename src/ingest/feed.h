@@ -40,6 +40,8 @@ int feed_init(struct feed *f, struct err *err);
 void feed_fini(struct feed *f);
 /* The reader is open and stands where reading begins. */
 void feed_begin(struct feed *f, struct book *book, struct stream *stream, const char *name);
+/* True when the data ended inside a line that was not taken. */
+bool feed_has_rest(struct feed *f);
 /* Ends the reading of this file; the feed may begin another. */
 void feed_end(struct feed *f);
 

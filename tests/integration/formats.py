@@ -58,6 +58,17 @@ def test_unparsed_is_exactly_the_lines_that_are_not_node_lines():
         assert got == model.expected(lines, "n")
 
 
+def test_a_last_line_without_its_end_is_a_line_too():
+    with tempfile.TemporaryDirectory() as folder:
+        lines = model.make(9, LINES)
+        data = model.file_text(lines, "console_old", "plain")
+        for name, tail, unparsed in (("whole", "", 0), ("prompt", "\nuser@nas ~ %", 1), ("torn", "\n" + model.console(lines[0])[:90], 1)):
+            summary, (_, got) = one_export(folder, name, (data[:-1] + tail).encode())
+            assert summary["unparsed"] == unparsed, (name, summary)
+            assert summary["lines"] == len(lines) + unparsed, (name, summary)
+            assert got == model.expected(lines, "n"), name
+
+
 def test_reading_the_same_file_again_adds_nothing():
     with tempfile.TemporaryDirectory() as folder:
         lines = model.make(7, LINES)
