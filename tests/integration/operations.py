@@ -433,6 +433,7 @@ def test_status_tells_what_is_known_beside_a_running_program_and_without_one():
         for status in (beside, after):
             assert set(status) == {"nodes", "database", "queue"}, status
             assert status["database"]["path"] == db and status["database"]["bytes"] > 0
+            assert status["database"]["commit_seq"] > 0
             assert status["queue"]["bytes"] == 0
             (node,) = status["nodes"]
             assert (node["name"], node["log"], node["lines"]) == ("n", log, len(lines))

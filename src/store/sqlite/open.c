@@ -382,7 +382,7 @@ void store_health(struct store *store, struct store_health *out)
     ow_metrics_read(store->db, &m);
     *out = (struct store_health){
         .wal_bytes = m.wal_bytes,
-        .commit_seq = m.commit_seq,
+        .commit_seq = ow_commit_seq(store->db), /* the metrics count what this process commits */
         .groups = m.groups,
         .jobs_committed = m.jobs_committed,
         .jobs_failed = m.jobs_failed,
