@@ -26,12 +26,6 @@ void histogram_add(struct histogram *h, int64_t value)
     h->count[histogram_bucket(value)]++;
 }
 
-void histogram_merge(struct histogram *into, const struct histogram *from)
-{
-    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
-        into->count[i] += from->count[i];
-}
-
 uint64_t histogram_total(const struct histogram *h)
 {
     uint64_t total = 0;

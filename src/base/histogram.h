@@ -22,7 +22,6 @@ unsigned histogram_bucket(int64_t value);
 /* Smallest value of a bucket; histogram_floor(HISTOGRAM_BUCKETS) is the upper end. */
 int64_t histogram_floor(unsigned bucket);
 void histogram_add(struct histogram *h, int64_t value);
-void histogram_merge(struct histogram *into, const struct histogram *from);
 uint64_t histogram_total(const struct histogram *h);
 /* Value below which the fraction q (0..1) of the samples lie, interpolated inside its bucket;
  * -1 when empty. */

@@ -224,16 +224,6 @@ void verdict_sort(struct verdict_item *items, size_t count)
         qsort(items, count, sizeof(*items), compare_items);
 }
 
-enum severity verdict_worst(const struct verdict_item *items, size_t count)
-{
-    enum severity worst = SEVERITY_NONE;
-    for (size_t i = 0; i < count; i++) {
-        if (items[i].severity > worst)
-            worst = items[i].severity;
-    }
-    return worst;
-}
-
 const char *severity_name(enum severity severity)
 {
     static const char *const names[] = {"none", "info", "warning", "critical"};

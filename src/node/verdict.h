@@ -61,7 +61,6 @@ size_t verdict_node(const struct verdict_facts *facts, int64_t now_unix_ms,
                     struct verdict_item items[VERDICT_RULES_PER_NODE]);
 /* Worst first, then longest lasting. */
 void verdict_sort(struct verdict_item *items, size_t count);
-enum severity verdict_worst(const struct verdict_item *items, size_t count);
 const char *severity_name(enum severity severity);
 /* "6 min", "3 h", "2 d": for people. out holds at least 24 bytes. */
 void verdict_age(int64_t age_ms, char out[24]);
