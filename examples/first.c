@@ -16,7 +16,7 @@ static int print_notes(struct ow *db, struct ow_err *err)
 {
     struct ow_conn *reader;
     sqlite3_stmt *stmt;
-    int rc = ow_reader_acquire(db, "print notes", 1000, 5000, &reader, err);
+    int rc = ow_reader_acquire(db, &(struct ow_read){.label = "print notes", .timeout_ms = 1000, .run_ms = 5000}, &reader, err);
     if (rc)
         return rc;
     rc = ow_prepare(reader, "SELECT id, text FROM note ORDER BY id", &stmt, err);

@@ -25,6 +25,11 @@ struct ow {
     struct ow_writer writer;
 };
 
+/* Runs fn on the writer's connection between two groups, outside of any transaction, and waits for
+ * its end as ow_write does. For checkpoints, vacuum and backup steps. */
+int ow_write_bare(struct ow *db, unsigned lane, ow_job_fn *fn, void *ctx, int timeout_ms,
+                  struct ow_err *err);
+
 /* True in a forked child: the handle's threads and locks stayed in the parent. */
 bool ow_is_foreign(const struct ow *db, struct ow_err *err);
 

@@ -253,7 +253,7 @@ static void committed(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms)
     writer->seq_at = at_unix_ms;
     atomic_store(&counters->commit_seq, seq);
     ow_count(&counters->groups, 1);
-    ow_count_max(&counters->group_jobs_max, writer->members.count);
+    ow_tally_add(&counters->group_jobs, writer->members.count);
     for (struct ow_job *job = writer->members.first; job; job = job->next)
         job->commit_seq = seq;
     if (atomic_load(&writer->stop->at_us) != INT64_MAX)
@@ -327,9 +327,7 @@ static void commit(struct ow_writer *writer)
         commit_failed(writer, seq, at_unix_ms, is_ambiguous(writer, &why), &why);
         return;
     }
-    int64_t took_us = clock_monotonic_us() - start_us;
-    ow_count(&writer->counters->commit_us_total, (uint64_t)took_us);
-    ow_count_max(&writer->counters->commit_us_max, (uint64_t)took_us);
+    ow_tally_add(&writer->counters->commit, clock_monotonic_us() - start_us);
     committed(writer, seq, at_unix_ms);
 }
 

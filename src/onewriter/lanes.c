@@ -45,9 +45,9 @@ void ow_jobs_prepend_all(struct ow_jobs *list, struct ow_jobs *from)
     *list = all;
 }
 
-void ow_lanes_init(struct ow_lanes *lanes, uint32_t max_jobs)
+void ow_lanes_init(struct ow_lanes *lanes, const struct ow_lane_limit *limits)
 {
-    *lanes = (struct ow_lanes){.max_jobs = max_jobs};
+    *lanes = (struct ow_lanes){.limit = limits};
     mutex_init(&lanes->lock);
     cond_init(&lanes->work);
 }
@@ -68,7 +68,7 @@ static void free_place(struct ow_lane_queue *lane)
 static int get_place(struct ow_lanes *lanes, struct ow_lane_queue *lane, int64_t deadline_us,
                      struct ow_err *err)
 {
-    if (!lanes->closed && lane->places < lanes->max_jobs) {
+    if (!lanes->closed && lane->places < lanes->limit[lane - lanes->lane].max_jobs) {
         lane->places++;
         return 0;
     }
@@ -80,7 +80,7 @@ static int get_place(struct ow_lanes *lanes, struct ow_lane_queue *lane, int64_t
     if (granted)
         return 0;
     return ow_fail(err, OW_QUEUE_FULL, "%u jobs are queued already and none left in time",
-                   (unsigned)lanes->max_jobs);
+                   (unsigned)lanes->limit[lane - lanes->lane].max_jobs);
 }
 
 int ow_lanes_put(struct ow_lanes *lanes, struct ow_job *job, int64_t deadline_us,
@@ -179,13 +179,10 @@ void ow_lanes_take_older(struct ow_lanes *lanes, int64_t since_us, struct ow_job
 void ow_lanes_measure(struct ow_lanes *lanes, struct ow_metrics *out)
 {
     int64_t now_us = clock_monotonic_us();
-    int64_t oldest_us = now_us;
     LOCK(&lanes->lock);
     for (int i = 0; i < OW_LANES; i++) {
         const struct ow_jobs *jobs = &lanes->lane[i].jobs;
-        out->queue_depth[i] = jobs->count;
-        if (jobs->first && jobs->first->submitted_us < oldest_us)
-            oldest_us = jobs->first->submitted_us;
+        out->lane[i].queued = jobs->count;
+        out->lane[i].oldest_us = jobs->first ? now_us - jobs->first->submitted_us : 0;
     }
-    out->queue_oldest_us = now_us - oldest_us;
 }

@@ -49,12 +49,13 @@ struct ow_lanes {
     struct cond work; /* the writer waits here */
     bool writer_waits;
     bool closed;
-    uint32_t max_jobs;
+    const struct ow_lane_limit *limit; /* lent: one per lane */
     uint32_t queued; /* in all lanes */
     struct ow_lane_queue lane[OW_LANES];
 };
 
-void ow_lanes_init(struct ow_lanes *lanes, uint32_t max_jobs);
+/* limits: OW_LANES of them, lent. */
+void ow_lanes_init(struct ow_lanes *lanes, const struct ow_lane_limit *limits);
 void ow_lanes_fini(struct ow_lanes *lanes);
 
 /* Queues the job, waiting for a place until deadline_us: OW_QUEUE_FULL then, OW_CLOSED when closed.
@@ -74,7 +75,7 @@ struct ow_job *ow_lanes_take(struct ow_lanes *lanes);
 /* Writer: takes every job submitted before since_us into list. */
 void ow_lanes_take_older(struct ow_lanes *lanes, int64_t since_us, struct ow_jobs *list);
 
-/* Fills queue_depth and queue_oldest_us. */
+/* Fills the lanes' lines. */
 void ow_lanes_measure(struct ow_lanes *lanes, struct ow_metrics *out);
 
 #endif

@@ -109,7 +109,7 @@ static struct ow *new_handle(const struct ow_options *options)
     mutex_init(&db->gate.lock);
     cond_init(&db->gate.left);
     ow_stop_init(&db->stop);
-    ow_lanes_init(&db->lanes, options->lane_max_jobs);
+    ow_lanes_init(&db->lanes, db->options.lane);
     db->writer.options = &db->options;
     db->writer.counters = &db->counters;
     db->writer.lanes = &db->lanes;
@@ -246,7 +246,7 @@ static int job_result(const struct ow_job *job, struct ow_err *err)
     return job->err.code;
 }
 
-int ow_submit(struct ow *db, enum ow_lane lane, ow_job_fn *fn, void *ctx, int timeout_ms,
+int ow_submit(struct ow *db, unsigned lane, ow_job_fn *fn, void *ctx, int timeout_ms,
               struct ow_ticket *ticket, struct ow_err *err)
 {
     int rc = gate_enter(db, GATE_OPEN_ONLY, err);
@@ -287,7 +287,7 @@ int ow_wait(struct ow *db, struct ow_ticket *ticket, int timeout_ms, int64_t *co
     return job_result(job, err);
 }
 
-int ow_write(struct ow *db, enum ow_lane lane, ow_job_fn *fn, void *ctx, int timeout_ms,
+int ow_write(struct ow *db, unsigned lane, ow_job_fn *fn, void *ctx, int timeout_ms,
              struct ow_err *err)
 {
     int rc = gate_enter(db, GATE_OPEN_ONLY, err);
@@ -317,7 +317,8 @@ static void look_up_seq(struct ow *db)
 {
     struct ow_conn *reader;
     int64_t seq;
-    if (ow_reader_acquire(db, "commit number", SEQ_WAIT_MS, 0, &reader, NULL))
+    const struct ow_read how = {.label = "commit number", .timeout_ms = SEQ_WAIT_MS};
+    if (ow_reader_acquire(db, &how, &reader, NULL))
         return;
     if (ow_conn_read_int(reader, "SELECT seq FROM " OW_COMMIT_TABLE " WHERE id=1", &seq, NULL) == 0)
         atomic_store(&db->counters.commit_seq, seq);
@@ -333,22 +334,24 @@ int64_t ow_commit_seq(struct ow *db)
 
 /* ---- reading ---- */
 
-int ow_reader_acquire(struct ow *db, const char *label, int timeout_ms, int run_ms,
-                      struct ow_conn **out, struct ow_err *err)
+int ow_reader_acquire(struct ow *db, const struct ow_read *how, struct ow_conn **out,
+                      struct ow_err *err)
 {
     *out = NULL;
     int rc = gate_enter(db, GATE_OPEN_ONLY, err);
     if (rc)
         return rc;
-    rc = ow_pool_acquire(&db->pool, label, deadline_after(timeout_ms), run_ms, out, err);
+    rc = ow_pool_acquire(&db->pool, how->label, deadline_after(how->timeout_ms), how->run_ms, out,
+                         err);
     gate_leave(db);
     return rc;
 }
 
-void ow_reader_release(struct ow_conn *conn)
+int ow_reader_release(struct ow_conn *conn)
 {
     if (conn && !ow_is_foreign(conn->owner, NULL))
         ow_pool_release(&conn->owner->pool, conn);
+    return 0;
 }
 
 /* ---- sight ---- */

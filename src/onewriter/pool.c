@@ -72,21 +72,10 @@ static struct ow_conn *take(struct ow_pool *pool, int64_t deadline_us, bool *wai
     return conn;
 }
 
-static void count_loan(struct ow_counters *counters, bool waited, int64_t wait_us)
-{
-    ow_count(&counters->reads, 1);
-    if (!waited)
-        return;
-    ow_count(&counters->reader_waits, 1);
-    ow_count(&counters->reader_wait_us_total, (uint64_t)wait_us);
-    ow_count_max(&counters->reader_wait_us_max, (uint64_t)wait_us);
-}
-
 int ow_pool_acquire(struct ow_pool *pool, const char *label, int64_t deadline_us, int run_ms,
                     struct ow_conn **out, struct ow_err *err)
 {
     bool waited = false, closed = false;
-    int64_t start_us = clock_monotonic_us();
     struct ow_conn *conn = take(pool, deadline_us, &waited, &closed);
     int64_t now_us = clock_monotonic_us();
     if (!conn && closed)
@@ -98,7 +87,6 @@ int ow_pool_acquire(struct ow_pool *pool, const char *label, int64_t deadline_us
         give_back(pool, conn);
         return rc;
     }
-    count_loan(pool->counters, waited, now_us - start_us);
     conn->label = label;
     conn->run_until_us = run_ms > 0 ? now_us + (int64_t)run_ms * 1000 : INT64_MAX;
     ow_conn_begin(conn);

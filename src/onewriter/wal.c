@@ -34,8 +34,8 @@ static int checkpoint(struct ow_wal *wal, struct ow_conn *conn, struct ow_counte
     int in_log = -1, moved = -1;
     int64_t start_us = clock_monotonic_us();
     int rc = sqlite3_wal_checkpoint_v2(conn->db, "main", mode, &in_log, &moved);
-    ow_count(&counters->checkpoints, 1);
-    ow_count(&counters->checkpoint_us_total, (uint64_t)(clock_monotonic_us() - start_us));
+    int64_t took_us = clock_monotonic_us() - start_us;
+    ow_tally_add(&counters->checkpoint, took_us);
     if (in_log >= 0) {
         wal->frames = in_log;
         wal->moved = moved;
@@ -46,7 +46,10 @@ static int checkpoint(struct ow_wal *wal, struct ow_conn *conn, struct ow_counte
     bool rest = rc != SQLITE_OK || wal->moved < wal->frames;
     wal->again = rest ? wal->frames + conn->options->wal_soft_frames : 0;
     ow_tell(conn->options,
-            &(struct ow_event){.kind = OW_EVENT_CHECKPOINT, .a = in_log, .b = moved});
+            &(struct ow_event){.kind = OW_EVENT_CHECKPOINT,
+                                .a = in_log,
+                                .b = moved,
+                                .delay_ms = (double)took_us / 1000});
     if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
         return 0;
     return ow_conn_fail(conn, "moving the write-ahead log into the database", err);

@@ -147,7 +147,7 @@ static int check_version(struct store *store, struct err *err)
 {
     struct ow_err cause;
     struct ow_conn *conn;
-    if (ow_reader_acquire(store->db, "schema version", READ_WAIT_MS, 0, &conn, &cause))
+    if (ow_reader_acquire(store->db, &(struct ow_read){.label = "schema version", .timeout_ms = READ_WAIT_MS}, &conn, &cause))
         return store_fail(err, &cause, "reading the schema version");
     sqlite3_stmt *stmt;
     int version = -1;
@@ -241,7 +241,7 @@ int store_read(struct store *store, const struct store_read *read, struct err *e
 {
     struct ow_err cause;
     struct ow_conn *conn;
-    if (ow_reader_acquire(store->db, read->label, READ_WAIT_MS, read->run_ms, &conn, &cause))
+    if (ow_reader_acquire(store->db, &(struct ow_read){.label = read->label, .timeout_ms = READ_WAIT_MS, .run_ms = read->run_ms}, &conn, &cause))
         return store_fail(err, &cause, read->label);
     sqlite3_stmt *stmt;
     int rc = ow_prepare(conn, read->sql, &stmt, &cause);
@@ -388,19 +388,23 @@ void store_health(struct store *store, struct store_health *out)
         .jobs_failed = m.jobs_failed,
         .retries = m.retries,
         .foreign_commits = m.foreign_commits,
-        .checkpoints = m.checkpoints,
-        .commit_us_total = m.commit_us_total,
-        .commit_us_max = m.commit_us_max,
-        .checkpoint_us_total = m.checkpoint_us_total,
-        .reads = m.reads,
-        .reader_wait_us_total = m.reader_wait_us_total,
-        .queue_oldest_us = m.queue_oldest_us,
+        .checkpoints = m.checkpoint.count,
+        .commit_us_total = m.commit.sum_us,
+        .commit_us_max = m.commit.max_us,
+        .checkpoint_us_total = m.checkpoint.sum_us,
         .holding = m.holding,
         .poisoned = m.poisoned,
         .sqlite_version = sqlite3_libversion(),
     };
-    for (int lane = 0; lane < OW_LANES; lane++)
-        out->queue_jobs += m.queue_depth[lane];
+    for (int lane = 0; lane < OW_LANES; lane++) {
+        out->queue_jobs += m.lane[lane].queued;
+        if (m.lane[lane].oldest_us > out->queue_oldest_us)
+            out->queue_oldest_us = m.lane[lane].oldest_us;
+    }
+    for (int i = 0; i < OW_LABELS; i++) {
+        out->reads += m.label[i].hold.count;
+        out->reader_wait_us_total += m.label[i].wait.sum_us;
+    }
     /* stat, never open: closing a second descriptor would drop SQLite's locks. */
     struct stat st;
     if (stat(store->path, &st) == 0)

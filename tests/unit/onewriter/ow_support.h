@@ -53,7 +53,7 @@ bool wait_until(struct ow *db, bool (*condition)(const struct ow_metrics *metric
 bool is_queued(const struct ow_metrics *metrics, int64_t value);
 
 /* Counts events by kind; texts of the last ones. Give events_observe and it to the options. */
-#define EVENT_KINDS (OW_EVENT_POISONED + 1)
+#define EVENT_KINDS OW_EVENT_KINDS
 struct events {
     struct mutex lock;
     struct cond changed;

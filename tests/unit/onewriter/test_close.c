@@ -48,7 +48,7 @@ static void tells_a_ticket_the_truth_while_closing(void **state)
     assert_int_equal(ow_submit(db, OW_LANE_NORMAL, wait_at_gate, &gate, WAIT_MS, &ticket, NULL), 0);
     assert_true(gate_wait_arrived(&gate, 1));
     assert_int_equal(thread_start(&thread, "close", close_it, db, NULL), 0);
-    while (ow_reader_acquire(db, "until closed", WAIT_MS, 0, &reader, NULL) != OW_CLOSED)
+    while (ow_reader_acquire(db, &(struct ow_read){.label = "until closed", .timeout_ms = WAIT_MS}, &reader, NULL) != OW_CLOSED)
         ow_reader_release(reader);
     assert_int_equal(ow_wait(db, &ticket, 1, NULL, NULL), OW_TIMEOUT);
     gate_open(&gate);
@@ -117,12 +117,12 @@ static void keeps_the_handle_until_leaked_readers_are_back(void **state)
     struct ow_conn *leaked, *other;
     struct ow_report report;
     struct ow_err err = {0};
-    assert_int_equal(ow_reader_acquire(db, "leak", WAIT_MS, 0, &leaked, NULL), 0);
+    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "leak", .timeout_ms = WAIT_MS}, &leaked, NULL), 0);
     assert_int_equal(ow_close(db, 10, &report, &err), OW_BUG);
     assert_int_equal(report.leaked_readers, 1);
     int64_t value = 1;
     assert_int_equal(ow_write(db, OW_LANE_NORMAL, insert_item, &value, 10, NULL), OW_CLOSED);
-    assert_int_equal(ow_reader_acquire(db, "late", 10, 0, &other, NULL), OW_CLOSED);
+    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "late", .timeout_ms = 10}, &other, NULL), OW_CLOSED);
     assert_int_equal(ow_exec(leaked, "SELECT count(*) FROM item", NULL), 0);
     ow_reader_release(leaked);
     close_items(db);
@@ -150,7 +150,7 @@ static void waits_for_a_reader_that_comes_back_in_time(void **state)
     struct late_reader late = {0};
     pthread_t thread;
     gate_init(&late.gate);
-    assert_int_equal(ow_reader_acquire(db, "late", WAIT_MS, 0, &late.reader, NULL), 0);
+    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "late", .timeout_ms = WAIT_MS}, &late.reader, NULL), 0);
     assert_int_equal(thread_start(&thread, "late", release_later, &late, NULL), 0);
     gate_open(&late.gate);
     close_items(db);
@@ -194,7 +194,7 @@ static void answers_every_caller_that_is_inside(void **state)
     struct ow_report report;
     int64_t acknowledged = 0;
     gate_init(&gate);
-    assert_int_equal(ow_reader_acquire(db, "keeper", WAIT_MS, 0, &reader, NULL), 0);
+    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "keeper", .timeout_ms = WAIT_MS}, &reader, NULL), 0);
     for (int i = 0; i < 4; i++) {
         callers[i] = (struct caller){.db = db, .gate = &gate, .next = i * 1000000};
         assert_int_equal(thread_start(&threads[i], "caller", write_until_closed, &callers[i], NULL),
@@ -233,7 +233,7 @@ static int calls_of_a_child(struct ow *db, struct ow_conn *reader, struct ow_tic
         ow_write(db, OW_LANE_NORMAL, insert_item, &value, 50, NULL),
         ow_submit(db, OW_LANE_NORMAL, insert_item, &value, 50, &none, NULL),
         ow_wait(db, ticket, 50, NULL, NULL),
-        ow_reader_acquire(db, "child", 50, 0, &other, NULL),
+        ow_reader_acquire(db, &(struct ow_read){.label = "child", .timeout_ms = 50}, &other, NULL),
         ow_prepare(reader, "SELECT 1", &stmt, NULL),
         ow_exec(reader, "SELECT 1", NULL),
         ow_migrate(db, NULL, 0, NULL),
@@ -256,7 +256,7 @@ static void refuses_every_call_of_a_forked_child(void **state)
     struct ow_ticket ticket = {0};
     struct ow_conn *reader;
     gate_init(&gate);
-    assert_int_equal(ow_reader_acquire(db, "fork", WAIT_MS, 0, &reader, NULL), 0);
+    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "fork", .timeout_ms = WAIT_MS}, &reader, NULL), 0);
     assert_int_equal(ow_submit(db, OW_LANE_NORMAL, wait_at_gate, &gate, WAIT_MS, &ticket, NULL), 0);
     assert_true(gate_wait_arrived(&gate, 1));
     pid_t child = fork();

@@ -3,6 +3,15 @@
 #include "onewriter/lanes.h"
 #include "ow_support.h"
 
+static struct ow_lane_limit limits[OW_LANES];
+
+static void init(struct ow_lanes *lanes, uint32_t max_jobs)
+{
+    for (int i = 0; i < OW_LANES; i++)
+        limits[i] = (struct ow_lane_limit){max_jobs, 1 << 20, OW_BLOCK};
+    ow_lanes_init(lanes, limits);
+}
+
 static void put(struct ow_lanes *lanes, struct ow_job *job, enum ow_lane lane)
 {
     *job = (struct ow_job){.lane = lane, .submitted_us = clock_monotonic_us()};
@@ -14,7 +23,7 @@ static void serves_a_lane_in_the_order_of_arrival(void **state)
     (void)state;
     struct ow_lanes lanes;
     struct ow_job jobs[20];
-    ow_lanes_init(&lanes, 20);
+    init(&lanes, 20);
     for (int i = 0; i < 20; i++)
         put(&lanes, &jobs[i], OW_LANE_NORMAL);
     for (int i = 0; i < 20; i++)
@@ -29,7 +38,7 @@ static void shares_the_writer_eight_to_four_to_one(void **state)
     struct ow_lanes lanes;
     struct ow_job jobs[OW_LANES][100];
     int taken[OW_LANES] = {0};
-    ow_lanes_init(&lanes, 100);
+    init(&lanes, 100);
     for (int lane = 0; lane < OW_LANES; lane++)
         for (int i = 0; i < 100; i++)
             put(&lanes, &jobs[lane][i], (enum ow_lane)lane);
@@ -50,7 +59,7 @@ static void never_makes_a_lane_wait_longer_than_one_round(void **state)
     struct ow_lanes lanes;
     struct ow_job jobs[2000];
     int waited[OW_LANES] = {0}, next = 0;
-    ow_lanes_init(&lanes, 2000);
+    init(&lanes, 2000);
     while (next < 2000) {
         for (uint64_t burst = test_random_below(&random, 5); burst && next < 2000; burst--, next++)
             put(&lanes, &jobs[next], (enum ow_lane)test_random_below(&random, OW_LANES));
@@ -71,7 +80,7 @@ static void withdraws_only_what_was_not_taken(void **state)
     (void)state;
     struct ow_lanes lanes;
     struct ow_job jobs[3];
-    ow_lanes_init(&lanes, 3);
+    init(&lanes, 3);
     for (int i = 0; i < 3; i++)
         put(&lanes, &jobs[i], OW_LANE_BULK);
     assert_ptr_equal(ow_lanes_take(&lanes), &jobs[0]);
@@ -118,7 +127,7 @@ static void gives_freed_places_to_those_who_waited_longest(void **state)
     struct ow_job first, late = {.lane = OW_LANE_NORMAL};
     struct submitter waiting[4];
     pthread_t threads[4];
-    ow_lanes_init(&lanes, 1);
+    init(&lanes, 1);
     put(&lanes, &first, OW_LANE_NORMAL);
     for (int i = 0; i < 4; i++)
         start_in_line(&lanes, &waiting[i], &threads[i], i);
@@ -145,7 +154,7 @@ static void tells_those_who_wait_that_the_lanes_were_closed(void **state)
     struct ow_job first;
     struct submitter waiting[3];
     pthread_t threads[3];
-    ow_lanes_init(&lanes, 1);
+    init(&lanes, 1);
     put(&lanes, &first, OW_LANE_NORMAL);
     for (int i = 0; i < 3; i++)
         start_in_line(&lanes, &waiting[i], &threads[i], i);

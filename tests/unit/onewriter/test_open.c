@@ -271,7 +271,7 @@ static void puts_every_setting_of_a_reader_in_force(void **state)
     assert_int_equal(read_int(db, "PRAGMA temp_store"), 2);
     assert_int_equal(read_int(db, "PRAGMA wal_autocheckpoint"), 0);
     struct ow_conn *reader;
-    assert_int_equal(ow_reader_acquire(db, "test", WAIT_MS, 0, &reader, NULL), 0);
+    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "test", .timeout_ms = WAIT_MS}, &reader, NULL), 0);
     sqlite3_stmt *stmt;
     assert_int_equal(ow_prepare(reader, "PRAGMA journal_mode", &stmt, NULL), 0);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);

@@ -38,7 +38,7 @@ static void keeps_every_acknowledged_row_exactly_once(void **state)
     CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
     struct ow_options options;
     ow_options_init(&options, NULL);
-    options.lane_max_jobs = 3; /* so that threads also wait for places */
+    options.lane[OW_LANE_NORMAL].max_jobs = 3; /* so that threads also wait for places */
     options.wal_soft_frames = 20;
     options.wal_hard_frames = 60;
     struct ow *db = open_items(dir, &options);

@@ -46,7 +46,7 @@ static void keeps_the_log_under_its_hard_limit_without_readers(void **state)
         ow_metrics_read(db, &metrics);
         assert_in_range(metrics.wal_frames, 0, 110); /* the hard limit and one group */
     }
-    assert_true(metrics.checkpoints >= 5);
+    assert_true(metrics.checkpoint.count >= 5);
     close_items(db);
     events_fini(&events);
 }
@@ -60,14 +60,14 @@ static void goes_on_writing_while_a_reader_pins_the_log(void **state)
     struct ow_conn *reader;
     struct ow_metrics metrics;
     write_items(db, 0, 10);
-    assert_int_equal(ow_reader_acquire(db, "pin", WAIT_MS, 0, &reader, NULL), 0);
+    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "pin", .timeout_ms = WAIT_MS}, &reader, NULL), 0);
     assert_int_equal(ow_exec(reader, "BEGIN; SELECT count(*) FROM item", NULL), 0);
     write_items(db, 10, 210);
     ow_metrics_read(db, &metrics);
     assert_true(metrics.wal_frames > 60);
     assert_true(metrics.wal_bytes > 60 * 4096);
     /* A miss is not repeated at once: about one try for each soft limit of new frames. */
-    assert_true(metrics.checkpoints < 40);
+    assert_true(metrics.checkpoint.count < 40);
     ow_reader_release(reader);
     write_items(db, 210, 300);
     ow_metrics_read(db, &metrics);

@@ -72,7 +72,7 @@ static void writes_many_waiting_jobs_in_one_group(void **state)
     assert_int_equal(first, before + 1);
     struct ow_metrics metrics;
     ow_metrics_read(db, &metrics);
-    assert_int_equal(metrics.group_jobs_max, 51);
+    assert_int_equal(metrics.group_jobs.max_us, 51);
     close_items(db);
 }
 
@@ -370,7 +370,7 @@ static void says_when_a_lane_stayed_full(void **state)
     CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
     struct ow_options options;
     ow_options_init(&options, NULL);
-    options.lane_max_jobs = 2;
+    options.lane[OW_LANE_NORMAL].max_jobs = 2;
     struct ow *db = open_items(dir, &options);
     struct held held;
     int64_t values[] = {1, 2, 3, 4};
