@@ -2,6 +2,9 @@
 #ifndef ONEWRITER_CONN_H
 #define ONEWRITER_CONN_H
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "onewriter/bell.h"
 #include "onewriter/onewriter.h"
 #include "onewriter/statements.h"
@@ -18,8 +21,21 @@ struct ow_conn {
     struct ow_stop *stop;             /* lent */
     struct ow *owner;                 /* lent; the handle that readers go back to */
     struct ow_statements statements;
-    const char *label;     /* of the borrower; static storage */
-    struct ow_conn *next;  /* in the pool's idle list */
+    _Atomic(const char *) sql; /* prepared last; read it with ow_conn_copy_sql. NULL = none */
+
+    /* The loan of a reader; written under the pool's mutex, see loan.h. */
+    _Atomic uint64_t loan;           /* its number, unique in the database; 0 = not lent */
+    _Atomic uint64_t cancelled_loan; /* what runs under this number is ended */
+    _Atomic pthread_t thread;        /* that acquired it */
+    _Atomic bool idle;               /* in the pool: nobody may use it */
+    _Atomic bool shared;             /* of a snapshot: any thread may use and release it */
+    bool handle_given;               /* ow_conn_handle was called: settings are in doubt */
+    bool keeps_statements;           /* a virtual table has statements of its own */
+    enum ow_lane lane;
+    int64_t lent_us;
+    const char *label;    /* of the borrower; static storage */
+    struct ow_conn *next; /* in the pool's idle list, or in a gift of several */
+
     int64_t busy_until_us; /* of the present wait for a foreign lock */
     int64_t busy_cap_us;   /* no such wait goes beyond this; INT64_MAX = options.busy_timeout_ms */
     int64_t run_until_us;  /* statements end with INTERRUPT after this; INT64_MAX = never */
@@ -36,6 +52,8 @@ void ow_conn_close(struct ow_conn *conn);
 
 /* A new borrower or job. */
 void ow_conn_begin(struct ow_conn *conn);
+/* Sets the handlers again that a borrower with the raw handle may have replaced. */
+void ow_conn_rearm(struct ow_conn *conn, bool authorizer);
 /* Ends statements that still run, whoever prepared them. */
 void ow_conn_reset(struct ow_conn *conn);
 

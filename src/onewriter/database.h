@@ -16,6 +16,7 @@ struct ow_gate {
 struct ow {
     struct ow_options options; /* path is owned */
     uint32_t fork_count;       /* of the process that opened it */
+    struct mutex texts;        /* leaf: the texts of cached statements are freed under it */
     struct ow_counters counters;
     struct ow_stop stop;
     struct ow_bell answered;
@@ -29,6 +30,11 @@ struct ow {
  * its end as ow_write does. For checkpoints, vacuum and backup steps. */
 int ow_write_bare(struct ow *db, unsigned lane, ow_job_fn *fn, void *ctx, int timeout_ms,
                   struct ow_err *err);
+
+/* A call that may use the handle until ow_leave: OW_CLOSED when it is being closed or in a forked
+ * child, OW_BUG inside a job. */
+int ow_enter(struct ow *db, struct ow_err *err);
+void ow_leave(struct ow *db);
 
 /* True in a forked child: the handle's threads and locks stayed in the parent. */
 bool ow_is_foreign(const struct ow *db, struct ow_err *err);

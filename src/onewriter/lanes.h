@@ -18,9 +18,14 @@ struct ow_job {
     int64_t submitted_us;
     int64_t deadline_us; /* INT64_MAX: none of its own */
     bool alone;          /* broke a shared transaction: runs in one of its own */
+    bool is_read;        /* belongs to the executor */
+    ow_done_fn *done;    /* the library owns the job and tells its end; NULL = somebody waits */
+    struct ow_cq *cq;    /* where done is called; NULL = at once */
     /* Written by the writer, read by the owner after state became DONE. */
     struct ow_err err;
     int64_t commit_seq;
+    _Atomic bool cancelled; /* asked to end */
+    _Atomic uint64_t loan;  /* number of the run while it runs; 0 = not running */
     /* QUEUED and TAKEN under the lanes' mutex; DONE is the writer's last touch of the job. */
     _Atomic int state;
 };

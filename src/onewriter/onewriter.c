@@ -71,6 +71,16 @@ static void gate_leave(struct ow *db)
         cond_broadcast(&db->gate.left);
 }
 
+int ow_enter(struct ow *db, struct ow_err *err)
+{
+    return gate_enter(db, GATE_OPEN_ONLY, err);
+}
+
+void ow_leave(struct ow *db)
+{
+    gate_leave(db);
+}
+
 static void gate_shut(struct ow_gate *gate)
 {
     LOCK(&gate->lock);
@@ -95,6 +105,7 @@ static void free_handle(struct ow *db)
     ow_lanes_fini(&db->lanes);
     cond_fini(&db->gate.left);
     mutex_fini(&db->gate.lock);
+    mutex_fini(&db->texts);
     free((char *)db->options.path);
     free(db);
 }
@@ -106,6 +117,7 @@ static struct ow *new_handle(const struct ow_options *options)
         return NULL;
     db->options = *options;
     db->options.path = strdup(options->path);
+    mutex_init(&db->texts);
     mutex_init(&db->gate.lock);
     cond_init(&db->gate.left);
     ow_stop_init(&db->stop);
