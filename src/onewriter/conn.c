@@ -210,16 +210,38 @@ int ow_conn_open(struct ow_conn *conn, enum ow_role role, struct ow_err *err)
     return rc;
 }
 
-void ow_conn_close(struct ow_conn *conn)
+/* Statements that somebody prepared himself and never finalized keep the connection: it goes when
+ * they are, whenever that is, so it must not know ours and not checkpoint then. sqlite3_close has
+ * ended the statements that belong to virtual tables before it refused. */
+static int close_leaking(struct ow_conn *conn)
 {
+    int leaks = 0;
+    for (sqlite3_stmt *s = sqlite3_next_stmt(conn->db, NULL); s;
+         s = sqlite3_next_stmt(conn->db, s), leaks++) {
+        const char *sql = sqlite3_sql(s);
+        ow_tell(conn->options,
+                &(struct ow_event){.kind = OW_EVENT_LEAK, .text = sql ? sql : "(an open blob)"});
+    }
+    sqlite3_busy_handler(conn->db, NULL, NULL);
+    sqlite3_progress_handler(conn->db, 0, NULL, NULL);
+    sqlite3_set_authorizer(conn->db, NULL, NULL);
+    sqlite3_wal_hook(conn->db, NULL, NULL);
+    sqlite3_db_config(conn->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sqlite3_close_v2(conn->db);
+    return leaks;
+}
+
+int ow_conn_close(struct ow_conn *conn)
+{
+    int leaks = 0;
     if (!conn->db)
-        return;
+        return 0;
+    ow_conn_reset(conn);
     ow_statements_fini(&conn->statements);
-    sqlite3_stmt *leaked;
-    while ((leaked = sqlite3_next_stmt(conn->db, NULL)))
-        sqlite3_finalize(leaked);
-    sqlite3_close(conn->db);
+    if (sqlite3_close(conn->db) != SQLITE_OK)
+        leaks = close_leaking(conn);
     conn->db = NULL;
+    return leaks;
 }
 
 void ow_conn_begin(struct ow_conn *conn)

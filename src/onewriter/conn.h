@@ -30,6 +30,7 @@ struct ow_conn {
     _Atomic bool idle;               /* in the pool: nobody may use it */
     _Atomic bool shared;             /* of a snapshot: any thread may use and release it */
     bool handle_given;               /* ow_conn_handle was called: settings are in doubt */
+    bool guard_asked;                /* the authorizer was called */
     bool keeps_statements;           /* a virtual table has statements of its own */
     enum ow_lane lane;
     int64_t lent_us;
@@ -46,9 +47,9 @@ struct ow_conn {
 
 /* Opens and tunes; every setting is read back. conn keeps options, stop and owner from before. */
 int ow_conn_open(struct ow_conn *conn, enum ow_role role, struct ow_err *err);
-/* Finalizes all statements, also leaked ones, and closes. A connection that is not open is allowed.
- */
-void ow_conn_close(struct ow_conn *conn);
+/* Closes; statements that somebody else never finalized are told as leaks, and their connection
+ * lives on unseen until they are. Returns how many. A connection that is not open is allowed. */
+int ow_conn_close(struct ow_conn *conn);
 
 /* A new borrower or job. */
 void ow_conn_begin(struct ow_conn *conn);

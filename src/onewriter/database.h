@@ -2,6 +2,7 @@
 #ifndef ONEWRITER_DATABASE_H
 #define ONEWRITER_DATABASE_H
 
+#include "base/clock.h"
 #include "onewriter/pool.h"
 #include "onewriter/writer.h"
 
@@ -35,6 +36,11 @@ int ow_write_bare(struct ow *db, unsigned lane, ow_job_fn *fn, void *ctx, int ti
  * child, OW_BUG inside a job. */
 int ow_enter(struct ow *db, struct ow_err *err);
 void ow_leave(struct ow *db);
+
+static inline int64_t ow_deadline_after(int timeout_ms)
+{
+    return clock_monotonic_us() + (int64_t)(timeout_ms > 0 ? timeout_ms : 0) * 1000;
+}
 
 /* True in a forked child: the handle's threads and locks stayed in the parent. */
 bool ow_is_foreign(const struct ow *db, struct ow_err *err);

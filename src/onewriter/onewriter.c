@@ -173,6 +173,7 @@ int ow_open(const struct ow_options *options, struct ow **out, struct ow_err *er
 static void close_writing(struct ow *db, int64_t deadline_us, struct ow_report *report)
 {
     ow_stop_set(&db->stop, deadline_us);
+    ow_bell_ring(&db->answered); /* who waits for a commit sees that none will come */
     ow_pool_shut(&db->pool);
     ow_lanes_close(&db->lanes);
     ow_writer_join(&db->writer);
@@ -194,13 +195,16 @@ int ow_close(struct ow *db, int timeout_ms, struct ow_report *report, struct ow_
     int64_t deadline_us = deadline_after(timeout_ms);
     gate_shut(&db->gate);
     close_writing(db, deadline_us, report);
-    report->leaked_readers = ow_pool_drain(&db->pool, deadline_us);
+    report->leaked_readers =
+        ow_pool_drain(&db->pool, deadline_us, report->first_leak, sizeof(report->first_leak));
     if (db->writer.conn.db && !atomic_load(&db->counters.poisoned))
         report->checkpointed =
             ow_wal_empty(&db->writer.wal, &db->writer.conn, &db->counters, deadline_us, NULL);
     if (report->leaked_readers)
-        return ow_fail(err, OW_BUG, "%d readers are still lent out: release them, then close again",
-                       report->leaked_readers);
+        return ow_fail(err, OW_BUG,
+                       "%d readers are still lent out, the first to \"%s\": release them, then "
+                       "close again",
+                       report->leaked_readers, report->first_leak);
     gate_wait(&db->gate);
     uint64_t abandoned = report->jobs_abandoned;
     free_handle(db);
@@ -342,28 +346,6 @@ int64_t ow_commit_seq(struct ow *db)
     if (db->options.read_only)
         look_up_seq(db);
     return atomic_load(&db->counters.commit_seq);
-}
-
-/* ---- reading ---- */
-
-int ow_reader_acquire(struct ow *db, const struct ow_read *how, struct ow_conn **out,
-                      struct ow_err *err)
-{
-    *out = NULL;
-    int rc = gate_enter(db, GATE_OPEN_ONLY, err);
-    if (rc)
-        return rc;
-    rc = ow_pool_acquire(&db->pool, how->label, deadline_after(how->timeout_ms), how->run_ms, out,
-                         err);
-    gate_leave(db);
-    return rc;
-}
-
-int ow_reader_release(struct ow_conn *conn)
-{
-    if (conn && !ow_is_foreign(conn->owner, NULL))
-        ow_pool_release(&conn->owner->pool, conn);
-    return 0;
 }
 
 /* ---- sight ---- */
