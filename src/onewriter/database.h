@@ -3,6 +3,7 @@
 #define ONEWRITER_DATABASE_H
 
 #include "base/clock.h"
+#include "onewriter/executor.h"
 #include "onewriter/pool.h"
 #include "onewriter/writer.h"
 
@@ -24,6 +25,7 @@ struct ow {
     struct ow_gate gate;
     struct ow_lanes lanes;
     struct ow_pool pool;
+    struct ow_executor executor;
     struct ow_writer writer;
 };
 

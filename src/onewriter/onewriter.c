@@ -100,6 +100,7 @@ static void gate_wait(struct ow_gate *gate)
 
 static void free_handle(struct ow *db)
 {
+    ow_executor_fini(&db->executor);
     ow_pool_fini(&db->pool);
     ow_writer_close(&db->writer);
     ow_lanes_fini(&db->lanes);
@@ -140,6 +141,8 @@ static int open_parts(struct ow *db, struct ow_err *err)
     int rc = writes ? ow_writer_open(&db->writer, db, err) : 0;
     if (!rc)
         rc = ow_pool_init(&db->pool, db, &db->options, &db->stop, &db->counters, err);
+    if (!rc)
+        rc = ow_executor_init(&db->executor, db, err);
     if (!rc && writes)
         rc = ow_writer_start(&db->writer, err);
     return rc;
@@ -165,20 +168,27 @@ int ow_open(const struct ow_options *options, struct ow **out, struct ow_err *er
         return rc;
     }
     ow_tell(&db->options, &(struct ow_event){.kind = OW_EVENT_POOL_OPENED, .a = taken.readers});
+    ow_tell(&db->options,
+            &(struct ow_event){.kind = OW_EVENT_EXECUTOR_OPENED, .a = taken.thread_pool_size});
     *out = db;
     return 0;
 }
 
-/* Stops the writer and empties the log; done once, also when readers leak. */
-static void close_writing(struct ow *db, int64_t deadline_us, struct ow_report *report)
+/* Stops the executor and the writer; done once, also when readers leak. Returns how many threads of
+ * the executor are still inside a caller's function. */
+static int close_working(struct ow *db, int64_t deadline_us, struct ow_report *report)
 {
+    uint64_t unread = 0;
     ow_stop_set(&db->stop, deadline_us);
     ow_bell_ring(&db->answered); /* who waits for a commit sees that none will come */
+    ow_lanes_close(&db->lanes); /* the writer drains meanwhile */
+    ow_executor_drain(&db->executor, deadline_us);
     ow_pool_shut(&db->pool);
-    ow_lanes_close(&db->lanes);
+    int busy = ow_executor_stop(&db->executor, &unread);
     ow_writer_join(&db->writer);
     report->jobs_drained = db->writer.drained;
-    report->jobs_abandoned = db->writer.abandoned;
+    report->jobs_abandoned = db->writer.abandoned + unread;
+    return busy;
 }
 
 int ow_close(struct ow *db, int timeout_ms, struct ow_report *report, struct ow_err *err)
@@ -194,7 +204,7 @@ int ow_close(struct ow *db, int timeout_ms, struct ow_report *report, struct ow_
         return ow_fail(err, OW_BUG, "a job may not close the database that runs it");
     int64_t deadline_us = deadline_after(timeout_ms);
     gate_shut(&db->gate);
-    close_writing(db, deadline_us, report);
+    int busy = close_working(db, deadline_us, report);
     report->leaked_readers =
         ow_pool_drain(&db->pool, deadline_us, report->first_leak, sizeof(report->first_leak));
     if (db->writer.conn.db && !atomic_load(&db->counters.poisoned))
@@ -205,6 +215,11 @@ int ow_close(struct ow *db, int timeout_ms, struct ow_report *report, struct ow_
                        "%d readers are still lent out, the first to \"%s\": release them, then "
                        "close again",
                        report->leaked_readers, report->first_leak);
+    if (busy)
+        return ow_fail(err, OW_BUG,
+                       "%d threads of the executor are still inside a function that was called at "
+                       "the end of a read: close again when it has returned",
+                       busy);
     gate_wait(&db->gate);
     uint64_t abandoned = report->jobs_abandoned;
     free_handle(db);
@@ -303,6 +318,27 @@ int ow_wait(struct ow *db, struct ow_ticket *ticket, int timeout_ms, int64_t *co
     return job_result(job, err);
 }
 
+int ow_cancel(struct ow *db, struct ow_ticket *ticket, struct ow_err *err)
+{
+    struct ow_job *job = ticket->job;
+    if (!job)
+        return ow_fail(err, OW_BUG, "the ticket holds no job");
+    if (atomic_load(&job->state) == OW_JOB_DONE)
+        return 0;
+    int rc = gate_enter(db, GATE_WHILE_CLOSING, err);
+    if (rc)
+        return rc;
+    if (job->is_read) {
+        ow_executor_cancel(&db->executor, job);
+    } else if (ow_lanes_withdraw(&db->lanes, job)) {
+        ow_fail(&job->err, OW_CANCELLED, "the job was cancelled before it ran");
+        atomic_store(&job->state, OW_JOB_DONE);
+        ow_bell_ring(&db->answered);
+    }
+    gate_leave(db);
+    return 0;
+}
+
 int ow_write(struct ow *db, unsigned lane, ow_job_fn *fn, void *ctx, int timeout_ms,
              struct ow_err *err)
 {
@@ -358,6 +394,7 @@ void ow_metrics_read(struct ow *db, struct ow_metrics *out)
     ow_counters_read(&db->counters, out);
     ow_lanes_measure(&db->lanes, out);
     ow_pool_measure(&db->pool, out);
+    ow_executor_measure(&db->executor, out);
     char wal_path[4096];
     struct stat st;
     int n = snprintf(wal_path, sizeof(wal_path), "%s-wal", db->options.path);
