@@ -16,6 +16,7 @@
 #include "onewriter/guard.h"
 #include "onewriter/place.h"
 #include "onewriter/retry.h"
+#include "onewriter/vfs.h"
 
 /* VM steps between looks at the clock: tens of microseconds. */
 #define PROGRESS_STEPS 2000
@@ -42,6 +43,7 @@ static int check_deadline(void *ctx)
 {
     const struct ow_conn *conn = ctx;
     return (conn->run_until_us != INT64_MAX && clock_monotonic_us() >= conn->run_until_us) ||
+           atomic_load_explicit(&conn->pin.revoked, memory_order_relaxed) ||
            ow_stop_passed(conn->stop);
 }
 
@@ -126,7 +128,8 @@ static int settings_apply(struct ow_conn *conn, struct ow_err *err)
         {"synchronous", options->synchronous_full ? 2 : 1},
         {"cache_size", -cache_kib(conn)},
         {"temp_store", 2},
-        {"mmap_size", options->mmap_bytes},
+        /* A reader maps nothing: its snapshot may be taken back (snapshots.c). */
+        {"mmap_size", conn->role == OW_WRITER ? options->mmap_bytes : 0},
         {"wal_autocheckpoint", 0},
         {"journal_size_limit", options->journal_size_limit_bytes},
         {"secure_delete", 0},
@@ -183,9 +186,14 @@ int ow_conn_open(struct ow_conn *conn, enum ow_role role, struct ow_err *err)
     conn->busy_cap_us = conn->run_until_us = INT64_MAX;
     conn->random = (uint64_t)clock_monotonic_us() * 2 + 1;
     conn->bad = conn->in_job = false;
-    int rc = sqlite3_open_v2(conn->options->path, &conn->db, open_flags(conn), NULL);
+    const char *vfs = ow_vfs_name();
+    if (!vfs)
+        return ow_fail(err, OW_RESOURCE, "SQLite could not be initialised");
+    int rc = sqlite3_open_v2(conn->options->path, &conn->db, open_flags(conn), vfs);
     if (conn->db)
         sqlite3_extended_result_codes(conn->db, 1);
+    if (rc == SQLITE_OK)
+        rc = ow_vfs_tie(conn->db, &conn->owner->counters, role == OW_READER ? &conn->pin : NULL);
     if (rc != SQLITE_OK)
         rc = ow_fail_sqlite(conn->db, rc, conn->options->path, err);
     else if (role == OW_WRITER && sqlite3_db_readonly(conn->db, "main") == 1)
@@ -211,6 +219,8 @@ void ow_conn_close(struct ow_conn *conn)
 
 void ow_conn_begin(struct ow_conn *conn)
 {
+    if (conn->role == OW_READER)
+        ow_pin_lend(&conn->pin, conn->label, 0);
     ow_statements_begin(&conn->statements);
 }
 
@@ -249,7 +259,12 @@ int ow_prepare(struct ow_conn *conn, const char *sql, sqlite3_stmt **out, struct
 {
     if (ow_is_foreign(conn->owner, err))
         return OW_CLOSED;
-    return ow_statements_get(&conn->statements, conn->db, sql, out, err);
+    if (conn->role == OW_READER)
+        ow_pin_note(&conn->pin, sql);
+    int rc = ow_statements_get(&conn->statements, conn->db, sql, out, err);
+    if (rc == OW_CANCELLED && conn->role == OW_READER && ow_pin_fail(&conn->pin, "preparing", err))
+        return OW_TIMEOUT;
+    return rc;
 }
 
 int ow_exec(struct ow_conn *conn, const char *sql, struct ow_err *err)
@@ -270,6 +285,8 @@ int ow_conn_fail(struct ow_conn *conn, const char *what, struct ow_err *err)
     enum ow_class class = ow_code_class(code, sqlite3_system_errno(conn->db));
     if (class == OW_CLASS_OK)
         return ow_fail(err, OW_BUG, "%s: reported as failed, but SQLite had no error", what);
+    if (class != OW_CLASS_CALLER && conn->role == OW_READER && ow_pin_fail(&conn->pin, what, err))
+        return OW_TIMEOUT;
     conn->bad |= class == OW_CLASS_CONN || class == OW_CLASS_POISON;
     int rc = ow_fail_sqlite(conn->db, code, what, err);
     if (class != OW_CLASS_CANCELLED || clock_monotonic_us() < conn->run_until_us)

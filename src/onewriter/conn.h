@@ -4,6 +4,7 @@
 
 #include "onewriter/bell.h"
 #include "onewriter/onewriter.h"
+#include "onewriter/snapshots.h"
 #include "onewriter/statements.h"
 
 #define OW_COMMIT_TABLE  "ow_commit"
@@ -18,6 +19,7 @@ struct ow_conn {
     struct ow_stop *stop;             /* lent */
     struct ow *owner;                 /* lent; the handle that readers go back to */
     struct ow_statements statements;
+    struct ow_pin pin;     /* of a reader */
     const char *label;     /* of the borrower; static storage */
     struct ow_conn *next;  /* in the pool's idle list */
     int64_t busy_until_us; /* of the present wait for a foreign lock */

@@ -3,6 +3,7 @@
 #define ONEWRITER_DATABASE_H
 
 #include "onewriter/pool.h"
+#include "onewriter/watch.h"
 #include "onewriter/writer.h"
 
 /* Counts the threads inside calls that wait, so that ow_close knows when the last has left. */
@@ -21,8 +22,10 @@ struct ow {
     struct ow_bell answered;
     struct ow_gate gate;
     struct ow_lanes lanes;
+    struct ow_snapshots snapshots;
     struct ow_pool pool;
     struct ow_writer writer;
+    struct ow_watch watch;
 };
 
 /* Runs fn on the writer's connection between two groups, outside of any transaction, and waits for

@@ -90,6 +90,7 @@ static void gate_wait(struct ow_gate *gate)
 
 static void free_handle(struct ow *db)
 {
+    ow_watch_stop(&db->watch);
     ow_pool_fini(&db->pool);
     ow_writer_close(&db->writer);
     ow_lanes_fini(&db->lanes);
@@ -109,6 +110,7 @@ static struct ow *new_handle(const struct ow_options *options)
     mutex_init(&db->gate.lock);
     cond_init(&db->gate.left);
     ow_stop_init(&db->stop);
+    ow_snapshots_init(&db->snapshots, &db->options, &db->counters);
     ow_lanes_init(&db->lanes, db->options.lane);
     db->writer.options = &db->options;
     db->writer.counters = &db->counters;
@@ -128,6 +130,8 @@ static int open_parts(struct ow *db, struct ow_err *err)
     int rc = writes ? ow_writer_open(&db->writer, db, err) : 0;
     if (!rc)
         rc = ow_pool_init(&db->pool, db, &db->options, &db->stop, &db->counters, err);
+    if (!rc)
+        rc = ow_watch_start(&db->watch, &db->snapshots, err);
     if (!rc && writes)
         rc = ow_writer_start(&db->writer, err);
     return rc;
@@ -364,6 +368,7 @@ void ow_metrics_read(struct ow *db, struct ow_metrics *out)
     ow_counters_read(&db->counters, out);
     ow_lanes_measure(&db->lanes, out);
     ow_pool_measure(&db->pool, out);
+    out->snapshot_oldest_us = ow_snapshots_oldest_us(&db->snapshots);
     char wal_path[4096];
     struct stat st;
     int n = snprintf(wal_path, sizeof(wal_path), "%s-wal", db->options.path);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "onewriter/database.h"
 #include "onewriter/fail.h"
 
 int ow_pool_init(struct ow_pool *pool, struct ow *owner, const struct ow_options *options,
@@ -22,9 +23,12 @@ int ow_pool_init(struct ow_pool *pool, struct ow *owner, const struct ow_options
     for (pool->size = 0; pool->size < options->readers; pool->size++) {
         struct ow_conn *conn = &pool->conns[pool->size];
         *conn = (struct ow_conn){.options = options, .stop = stop, .owner = owner};
+        ow_pin_init(&conn->pin, &owner->snapshots);
         int rc = ow_conn_open(conn, OW_READER, err);
-        if (rc)
+        if (rc) {
+            ow_pin_fini(&conn->pin);
             return rc;
+        }
         conn->next = pool->idle;
         pool->idle = conn;
     }
@@ -35,8 +39,10 @@ void ow_pool_fini(struct ow_pool *pool)
 {
     if (!pool->counters)
         return;
-    for (int i = 0; i < pool->size; i++)
+    for (int i = 0; i < pool->size; i++) {
         ow_conn_close(&pool->conns[i]);
+        ow_pin_fini(&pool->conns[i].pin);
+    }
     free(pool->conns);
     cond_fini(&pool->returned);
     mutex_fini(&pool->lock);
