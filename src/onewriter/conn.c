@@ -144,22 +144,53 @@ static int settings_apply(struct ow_conn *conn, struct ow_err *err)
     return config_apply(conn, err);
 }
 
-/* Only an empty file takes a page size; an old one keeps its own. */
-static int page_size_apply(struct ow_conn *conn, struct ow_err *err)
+/* Only an empty file takes these; an old one keeps its own. */
+static int new_file_apply(struct ow_conn *conn, struct ow_err *err)
 {
+    const struct ow_options *options = conn->options;
     int64_t pages = 0;
-    if (conn->role != OW_WRITER || !conn->options->page_size)
+    if (conn->role != OW_WRITER || (!options->page_size && !options->incremental_vacuum))
         return 0;
     int rc = ow_conn_read_int(conn, "PRAGMA page_count", &pages, err);
     if (rc || pages)
         return rc;
-    return pragma_apply(conn, (struct pragma){"page_size", conn->options->page_size}, err);
+    if (options->page_size)
+        rc = pragma_apply(conn, (struct pragma){"page_size", options->page_size}, err);
+    if (!rc && options->incremental_vacuum)
+        rc = pragma_apply(conn, (struct pragma){"auto_vacuum", 2}, err);
+    return rc;
+}
+
+/* What no honest statement needs. A reader attaches nothing; the writer's VACUUM INTO does. */
+static int limits_apply(struct ow_conn *conn, struct ow_err *err)
+{
+    const struct {
+        int limit, value;
+        const char *name;
+    } limits[] = {
+        {SQLITE_LIMIT_SQL_LENGTH, 1 << 20, "SQL_LENGTH"},
+        {SQLITE_LIMIT_EXPR_DEPTH, 500, "EXPR_DEPTH"},
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000, "LIKE_PATTERN_LENGTH"},
+        {SQLITE_LIMIT_TRIGGER_DEPTH, 100, "TRIGGER_DEPTH"},
+        {SQLITE_LIMIT_WORKER_THREADS, 0, "WORKER_THREADS"},
+        {SQLITE_LIMIT_ATTACHED, conn->role == OW_READER ? 0 : 10, "ATTACHED"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+        sqlite3_limit(conn->db, limits[i].limit, limits[i].value);
+        int got = sqlite3_limit(conn->db, limits[i].limit, -1);
+        if (got > limits[i].value)
+            return ow_fail(err, OW_CONFIG, "limit %s=%d of SQLite did not take: it is %d",
+                           limits[i].name, limits[i].value, got);
+    }
+    return 0;
 }
 
 static int tune(struct ow_conn *conn, struct ow_err *err)
 {
     sqlite3_busy_handler(conn->db, wait_for_lock, conn);
-    int rc = page_size_apply(conn, err);
+    int rc = limits_apply(conn, err);
+    if (!rc)
+        rc = new_file_apply(conn, err);
     if (!rc)
         rc = journal_apply(conn, err);
     if (!rc)
@@ -205,15 +236,43 @@ int ow_conn_open(struct ow_conn *conn, enum ow_role role, struct ow_err *err)
     return rc;
 }
 
+static void tell_leak(struct ow_conn *conn, const char *sql)
+{
+    struct ow *db = conn->owner;
+    mutex_lock(&db->gate.lock);
+    if (db->leaks.statements++ == 0)
+        snprintf(db->leaks.first, sizeof(db->leaks.first), "%s", sql);
+    mutex_unlock(&db->gate.lock);
+    ow_tell(conn->options, &(struct ow_event){.kind = OW_EVENT_LEAK, .text = sql});
+}
+
+/* Statements that somebody prepared himself and never finalized keep the connection: it goes when
+ * they are, whenever that is, so it must not know ours and not checkpoint then. sqlite3_close has
+ * ended the statements that belong to virtual tables before it refused. */
+static void close_leaking(struct ow_conn *conn)
+{
+    sqlite3_stmt *stmt = NULL;
+    while ((stmt = sqlite3_next_stmt(conn->db, stmt))) {
+        const char *sql = sqlite3_sql(stmt);
+        tell_leak(conn, sql ? sql : "(an open blob)");
+    }
+    sqlite3_busy_handler(conn->db, NULL, NULL);
+    sqlite3_progress_handler(conn->db, 0, NULL, NULL);
+    sqlite3_set_authorizer(conn->db, NULL, NULL);
+    sqlite3_wal_hook(conn->db, NULL, NULL);
+    sqlite3_db_config(conn->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    ow_vfs_tie(conn->db, NULL, NULL);
+    sqlite3_close_v2(conn->db);
+}
+
 void ow_conn_close(struct ow_conn *conn)
 {
     if (!conn->db)
         return;
+    ow_conn_reset(conn);
     ow_statements_fini(&conn->statements);
-    sqlite3_stmt *leaked;
-    while ((leaked = sqlite3_next_stmt(conn->db, NULL)))
-        sqlite3_finalize(leaked);
-    sqlite3_close(conn->db);
+    if (sqlite3_close(conn->db) != SQLITE_OK)
+        close_leaking(conn);
     conn->db = NULL;
 }
 

@@ -32,8 +32,8 @@ struct ow_conn {
 
 /* Opens and tunes; every setting is read back. conn keeps options, stop and owner from before. */
 int ow_conn_open(struct ow_conn *conn, enum ow_role role, struct ow_err *err);
-/* Finalizes all statements, also leaked ones, and closes. A connection that is not open is allowed.
- */
+/* Closes; statements that somebody else never finalized are told as leaks, and their connection
+ * lives on unseen until they are. A connection that is not open is allowed. */
 void ow_conn_close(struct ow_conn *conn);
 
 /* A new borrower or job. */
