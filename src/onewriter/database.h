@@ -2,6 +2,7 @@
 #ifndef ONEWRITER_DATABASE_H
 #define ONEWRITER_DATABASE_H
 
+#include "onewriter/place.h"
 #include "onewriter/pool.h"
 #include "onewriter/watch.h"
 #include "onewriter/writer.h"
@@ -14,13 +15,21 @@ struct ow_gate {
     bool shut;
 };
 
+/* Statements that were never finalized when their connection was closed. */
+struct ow_leaks {
+    int statements;
+    char first[160];
+};
+
 struct ow {
     struct ow_options options; /* path is owned */
     uint32_t fork_count;       /* of the process that opened it */
+    struct ow_place place;
     struct ow_counters counters;
     struct ow_stop stop;
     struct ow_bell answered;
     struct ow_gate gate;
+    struct ow_leaks leaks; /* guarded by gate.lock */
     struct ow_lanes lanes;
     struct ow_snapshots snapshots;
     struct ow_pool pool;

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "onewriter/check.h"
 #include "onewriter/database.h"
 #include "onewriter/fail.h"
 #include "onewriter/options.h"
@@ -88,11 +89,17 @@ static void gate_wait(struct ow_gate *gate)
 
 /* ---- open and close ---- */
 
-static void free_handle(struct ow *db)
+static void close_parts(struct ow *db)
 {
     ow_watch_stop(&db->watch);
     ow_pool_fini(&db->pool);
     ow_writer_close(&db->writer);
+}
+
+static void free_handle(struct ow *db)
+{
+    close_parts(db);
+    ow_place_unlock(&db->place);
     ow_lanes_fini(&db->lanes);
     cond_fini(&db->gate.left);
     mutex_fini(&db->gate.lock);
@@ -112,6 +119,7 @@ static struct ow *new_handle(const struct ow_options *options)
     ow_stop_init(&db->stop);
     ow_snapshots_init(&db->snapshots, &db->options, &db->counters);
     ow_lanes_init(&db->lanes, db->options.lane);
+    db->place.fd = -1;
     db->writer.options = &db->options;
     db->writer.counters = &db->counters;
     db->writer.lanes = &db->lanes;
@@ -127,7 +135,11 @@ static int open_parts(struct ow *db, struct ow_err *err)
     if (!db->options.path)
         return ow_fail(err, OW_RESOURCE, "no memory");
     bool writes = !db->options.read_only;
-    int rc = writes ? ow_writer_open(&db->writer, db, err) : 0;
+    int rc = writes ? ow_place_lock(&db->place, db->options.path, err) : 0;
+    if (!rc && db->place.log_bytes)
+        rc = ow_check_start(db, err);
+    if (!rc && writes)
+        rc = ow_writer_open(&db->writer, db, err);
     if (!rc)
         rc = ow_pool_init(&db->pool, db, &db->options, &db->stop, &db->counters, err);
     if (!rc)
@@ -145,7 +157,7 @@ int ow_open(const struct ow_options *options, struct ow **out, struct ow_err *er
     if (!rc)
         rc = ow_place_check(&taken, err);
     if (!rc)
-        rc = ow_place_check_descriptors(taken.readers, err);
+        rc = ow_place_check_descriptors(&taken, err);
     if (rc)
         return rc;
     struct ow *db = new_handle(&taken);
@@ -195,6 +207,10 @@ int ow_close(struct ow *db, int timeout_ms, struct ow_report *report, struct ow_
                        report->leaked_readers);
     gate_wait(&db->gate);
     uint64_t abandoned = report->jobs_abandoned;
+    close_parts(db);
+    report->leaked_statements = db->leaks.statements;
+    if (!report->first_leak[0])
+        memcpy(report->first_leak, db->leaks.first, sizeof(report->first_leak));
     free_handle(db);
     if (abandoned)
         return ow_fail(err, OW_TIMEOUT, "%llu jobs could not be written before the deadline",

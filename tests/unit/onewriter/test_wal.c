@@ -186,6 +186,64 @@ static void never_shows_a_reader_anything_but_its_snapshot(void **state)
     events_fini(&events);
 }
 
+/* Observer: after the first checkpoint another connection takes a commit's number away, as if the
+ * commit itself had been lost; once, before the canary looks. */
+struct thief {
+    struct events events;
+    void (*observer)(void *ctx, const struct ow_event *event);
+    const char *path;
+    _Atomic int checkpoints;
+};
+
+static void steal_number(void *ctx, const struct ow_event *event)
+{
+    struct thief *thief = ctx;
+    if (event->kind == OW_EVENT_CHECKPOINT && atomic_fetch_add(&thief->checkpoints, 1) == 0)
+        exec_outside(thief->path, "UPDATE ow_commit SET seq = seq - 1");
+    thief->observer(&thief->events, event);
+}
+
+static void stops_when_an_acknowledged_commit_is_not_visible_any_more(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct thief thief = {.path = items_path(dir)};
+    struct ow_options options;
+    struct ow_err err = {0};
+    struct ow_metrics metrics;
+    ow_options_init(&options, NULL);
+    events_init(&thief.events, &options);
+    thief.observer = options.observer;
+    options.observer = steal_number;
+    options.observer_ctx = &thief;
+    options.wal_soft_frames = 1;
+    struct ow *db = open_items(dir, &options);
+    int64_t value = 1;
+    assert_true(events_wait(&thief.events, OW_EVENT_POISONED, 1));
+    assert_non_null(strstr(thief.events.text[OW_EVENT_POISONED], "not visible any more"));
+    assert_int_equal(ow_write(db, OW_LANE_NORMAL, insert_item, &value, WAIT_MS, &err), OW_CORRUPT);
+    ow_metrics_read(db, &metrics);
+    assert_int_equal(metrics.canaries, 1);
+    assert_true(metrics.poisoned);
+    ow_close(db, WAIT_MS, NULL, NULL);
+    events_fini(&thief.events);
+}
+
+static void looks_for_the_newest_commit_after_a_checkpoint(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct events events;
+    struct ow *db = open_small_log(dir, &events, 20, 60);
+    struct ow_metrics metrics;
+    write_items(db, 0, 300);
+    ow_metrics_read(db, &metrics);
+    assert_true(metrics.canaries > 0);
+    assert_true(metrics.fsync.count > 0);
+    close_items(db);
+    events_fini(&events);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +251,8 @@ int main(void)
         cmocka_unit_test(keeps_the_log_under_its_hard_limit_without_readers),
         cmocka_unit_test(goes_on_writing_while_a_foreign_reader_pins_the_log),
         cmocka_unit_test(takes_the_snapshot_of_a_sleeping_reader_back_at_the_hard_limit),
+        cmocka_unit_test(stops_when_an_acknowledged_commit_is_not_visible_any_more),
+        cmocka_unit_test(looks_for_the_newest_commit_after_a_checkpoint),
         cmocka_unit_test(never_shows_a_reader_anything_but_its_snapshot),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
