@@ -37,6 +37,10 @@
 /* Read locks in the log's index: WAL_READ_LOCK(i) is slot 3+i. */
 #define FIRST_READ_SLOT 3
 
+/* WAL_CKPT_LOCK. Taken alone it begins a checkpoint, which no authorizer can refuse to a caller of
+ * sqlite3_wal_checkpoint; the recovery of the index takes it together with its neighbour. */
+#define CHECKPOINT_SLOT 1
+
 /* A reader passes a shut gate so long after the writer should have opened it. */
 #define GATE_SLACK_US 1000000
 
@@ -177,6 +181,9 @@ static int end(struct ow_pin *pin, sqlite3_file *real, int flags)
 
 int ow_pin_shm_lock(struct ow_pin *pin, sqlite3_file *real, int offset, int count, int flags)
 {
+    if (offset == CHECKPOINT_SLOT && count == 1 && (flags & SQLITE_SHM_EXCLUSIVE) &&
+        (flags & SQLITE_SHM_LOCK))
+        return SQLITE_READONLY;
     bool reads = (flags & SQLITE_SHM_SHARED) && offset >= FIRST_READ_SLOT;
     if (reads && (flags & SQLITE_SHM_LOCK))
         return begin(pin, real, offset, flags);

@@ -186,6 +186,28 @@ static void never_shows_a_reader_anything_but_its_snapshot(void **state)
     events_fini(&events);
 }
 
+/* No authorizer is asked there, and a checkpoint beside the writer's is what loses commits. */
+static void refuses_a_checkpoint_to_a_borrower_by_every_door(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct events events;
+    struct ow *db = open_small_log(dir, &events, 1000, 100000);
+    struct ow_conn *reader;
+    const struct ow_read how = {.label = "careless", .timeout_ms = WAIT_MS};
+    write_items(db, 0, 10);
+    assert_int_equal(ow_reader_acquire(db, &how, &reader, NULL), 0);
+    for (int mode = SQLITE_CHECKPOINT_PASSIVE; mode <= SQLITE_CHECKPOINT_TRUNCATE; mode++)
+        assert_int_equal(sqlite3_wal_checkpoint_v2(ow_conn_handle(reader), NULL, mode, NULL, NULL) &
+                             0xff,
+                         SQLITE_READONLY);
+    assert_int_equal(ow_exec(reader, "PRAGMA wal_checkpoint", NULL), OW_CALLER);
+    assert_int_equal(ow_exec(reader, "SELECT * FROM item", NULL), 0);
+    ow_reader_release(reader);
+    close_items(db);
+    events_fini(&events);
+}
+
 /* Observer: after the first checkpoint another connection takes a commit's number away, as if the
  * commit itself had been lost; once, before the canary looks. */
 struct thief {
@@ -251,6 +273,7 @@ int main(void)
         cmocka_unit_test(keeps_the_log_under_its_hard_limit_without_readers),
         cmocka_unit_test(goes_on_writing_while_a_foreign_reader_pins_the_log),
         cmocka_unit_test(takes_the_snapshot_of_a_sleeping_reader_back_at_the_hard_limit),
+        cmocka_unit_test(refuses_a_checkpoint_to_a_borrower_by_every_door),
         cmocka_unit_test(stops_when_an_acknowledged_commit_is_not_visible_any_more),
         cmocka_unit_test(looks_for_the_newest_commit_after_a_checkpoint),
         cmocka_unit_test(never_shows_a_reader_anything_but_its_snapshot),
