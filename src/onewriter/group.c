@@ -259,7 +259,7 @@ static void committed(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms)
     if (atomic_load(&writer->stop->at_us) != INT64_MAX)
         writer->drained += writer->members.count;
     ow_group_settle(writer, &writer->members, NULL);
-    ow_retry_reset(&writer->retry);
+    ow_retry_succeeded(&writer->retry);
     if (atomic_exchange(&counters->holding, false))
         ow_tell(writer->options, &(struct ow_event){.kind = OW_EVENT_RESUMED});
 }
