@@ -71,6 +71,16 @@ static void gate_leave(struct ow *db)
         cond_broadcast(&db->gate.left);
 }
 
+int ow_enter(struct ow *db, enum ow_rule rule, struct ow_err *err)
+{
+    return gate_enter(db, rule == OW_WHILE_OPEN ? GATE_OPEN_ONLY : GATE_WHILE_CLOSING, err);
+}
+
+void ow_leave(struct ow *db)
+{
+    gate_leave(db);
+}
+
 static void gate_shut(struct ow_gate *gate)
 {
     LOCK(&gate->lock);
