@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "onewriter/backup.h"
 #include "onewriter/database.h"
 #include "onewriter/fail.h"
 #include "onewriter/guard.h"
@@ -201,6 +202,8 @@ void ow_conn_close(struct ow_conn *conn)
 {
     if (!conn->db)
         return;
+    if (conn->role == OW_WRITER)
+        ow_backup_detach(conn->owner, conn->db);
     ow_statements_fini(&conn->statements);
     sqlite3_stmt *leaked;
     while ((leaked = sqlite3_next_stmt(conn->db, NULL)))

@@ -23,7 +23,12 @@ struct ow {
     struct ow_lanes lanes;
     struct ow_pool pool;
     struct ow_writer writer;
+    struct ow_backup *backups; /* under way; guarded by owning the writer's connection */
 };
+
+enum ow_rule { OW_WHILE_OPEN, OW_WHILE_CLOSING };
+int ow_enter(struct ow *db, enum ow_rule rule, struct ow_err *err);
+void ow_leave(struct ow *db);
 
 /* Runs fn on the writer's connection between two groups, outside of any transaction, and waits for
  * its end as ow_write does. For checkpoints, vacuum and backup steps. */
