@@ -44,34 +44,6 @@ struct purge {
     int64_t took_us;
 };
 
-static int bind_value(sqlite3_stmt *stmt, int at, const struct ow_value *value)
-{
-    switch (value->type) {
-    case OW_INT:
-        return sqlite3_bind_int64(stmt, at, value->as.i);
-    case OW_REAL:
-        return sqlite3_bind_double(stmt, at, value->as.real);
-    case OW_TEXT:
-        return sqlite3_bind_text(stmt, at, value->as.data, (int)value->bytes, SQLITE_STATIC);
-    case OW_BLOB:
-        return sqlite3_bind_blob(stmt, at, value->as.data, (int)value->bytes, SQLITE_STATIC);
-    case OW_NULL:
-        break;
-    }
-    return sqlite3_bind_null(stmt, at);
-}
-
-static int bind_purge(struct ow_conn *conn, sqlite3_stmt *stmt, const struct purge *purge,
-                      struct ow_err *err)
-{
-    int rc = SQLITE_OK;
-    for (int i = 0; i < purge->count && rc == SQLITE_OK; i++)
-        rc = bind_value(stmt, i + 1, &purge->values[i]);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_bind_int(stmt, purge->count + 1, purge->limit);
-    return rc == SQLITE_OK ? 0 : ow_conn_fail(conn, "binding the values of a purge", err);
-}
-
 static int check_purge(sqlite3_stmt *stmt, const struct purge *purge, struct ow_err *err)
 {
     if (sqlite3_stmt_readonly(stmt))
@@ -93,9 +65,10 @@ static int purge_slice(struct ow_conn *conn, void *ctx, struct ow_err *err)
     if (!rc)
         rc = check_purge(stmt, purge, err);
     if (!rc)
-        rc = bind_purge(conn, stmt, purge, err);
+        rc = ow_bind(conn, stmt, purge->values, purge->count, err);
     if (rc)
         return rc;
+    sqlite3_bind_int(stmt, purge->count + 1, purge->limit); /* checked: it has this place */
     int step;
     while ((step = sqlite3_step(stmt)) == SQLITE_ROW)
         ;

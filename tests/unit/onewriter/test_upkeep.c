@@ -334,7 +334,6 @@ static void refreshes_statistics_and_leaves_no_setting_behind(void **state)
     assert_true(read_int(db, "SELECT count(*) FROM sqlite_stat1 WHERE tbl = 'item'") > 0);
     assert_int_equal(ow_write(db, OW_LANE_NORMAL, read_limit, &analysis_limit, WAIT_MS, NULL), 0);
     assert_int_equal(analysis_limit, 0);
-    assert_int_equal(ow_optimize(db, 0, &err), OW_TIMEOUT);
     close_items(db);
 }
 
