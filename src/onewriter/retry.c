@@ -61,25 +61,35 @@ int64_t ow_retry_pause_us(struct ow_retry *retry)
     return pause_us < max_us ? pause_us : max_us;
 }
 
-bool ow_retry_next(struct ow_retry *retry, int64_t *delay_us)
+static bool next(struct ow_retry *retry, bool costs, int64_t *delay_us)
 {
+    costs = costs && retry->budget >= 0;
     retry->attempt++;
-    if (retry->attempt >= retry->max_attempts)
-        return false;
-    if (retry->budget >= 0 && retry->tenths < TOKEN)
+    if (retry->attempt >= retry->max_attempts || (costs && retry->tenths < TOKEN))
         return false;
     *delay_us = ow_retry_pause_us(retry);
     if (retry->deadline_us != INT64_MAX && clock_monotonic_us() + *delay_us > retry->deadline_us)
         return false;
-    if (retry->budget >= 0)
-        retry->tenths -= TOKEN;
+    retry->tenths -= costs ? TOKEN : 0;
     return true;
+}
+
+bool ow_retry_next(struct ow_retry *retry, int64_t *delay_us)
+{
+    return next(retry, true, delay_us);
+}
+
+/* Waiting for somebody's lock is no load that a budget could spare. */
+static bool is_a_wait(const struct ow_err *why)
+{
+    enum ow_class class = ow_err_class(why);
+    return class == OW_CLASS_BACK_OFF || class == OW_CLASS_REDO;
 }
 
 bool ow_retry_failed(struct ow_retry *retry, const struct ow_err *why, struct ow_event *event)
 {
     int64_t delay_us = 0;
-    bool again = ow_retry_next(retry, &delay_us);
+    bool again = next(retry, !is_a_wait(why), &delay_us);
     *event = (struct ow_event){
         .kind = again ? OW_EVENT_RETRY : OW_EVENT_GAVE_UP,
         .a = retry->attempt,

@@ -15,7 +15,8 @@ struct ow_retry {
 
 /* Without a deadline and with a budget that has no end. */
 void ow_retry_init(struct ow_retry *retry, int max_attempts, int base_ms, int max_ms);
-/* From now on each retry takes one of `tokens`; each success gives a tenth back. */
+/* From now on each retry takes one of `tokens`, but for those that wait for a lock; each success
+ * gives a tenth back. */
 void ow_retry_limit(struct ow_retry *retry, int tokens);
 /* Forgets earlier failures. */
 void ow_retry_reset(struct ow_retry *retry);

@@ -91,6 +91,25 @@ static void earns_nothing_by_forgetting(void **state)
     assert_false(ow_retry_next(&retry, &delay_us));
 }
 
+static void waits_for_a_lock_without_spending_the_budget(void **state)
+{
+    (void)state;
+    struct ow_retry retry;
+    struct ow_event event;
+    struct ow_err locked, broken;
+    ow_retry_init(&retry, 1000, 0, 0);
+    ow_retry_limit(&retry, 1);
+    ow_sqlite_fail(NULL, SQLITE_BUSY, "a fake", &locked);
+    ow_sqlite_fail(NULL, SQLITE_IOERR_READ, "a fake", &broken);
+    for (int i = 0; i < 100; i++)
+        assert_true(ow_retry_failed(&retry, &locked, &event));
+    assert_true(ow_retry_failed(&retry, &broken, &event));
+    assert_int_equal(event.kind, OW_EVENT_RETRY);
+    assert_false(ow_retry_failed(&retry, &broken, &event));
+    assert_int_equal(event.kind, OW_EVENT_GAVE_UP);
+    assert_int_equal(event.a, 102);
+}
+
 static void begins_no_attempt_after_the_deadline(void **state)
 {
     (void)state;
@@ -294,6 +313,7 @@ int main(void)
         cmocka_unit_test(spreads_the_pauses_of_two_processes),
         cmocka_unit_test(takes_a_token_for_each_retry_and_earns_a_tenth_by_success),
         cmocka_unit_test(earns_nothing_by_forgetting),
+        cmocka_unit_test(waits_for_a_lock_without_spending_the_budget),
         cmocka_unit_test(begins_no_attempt_after_the_deadline),
         cmocka_unit_test(tries_again_only_what_time_heals),
         cmocka_unit_test(tells_growing_pauses_and_the_end),
