@@ -97,16 +97,18 @@ static void begin(struct ow_conn *conn, struct ow_backup *backup)
 /* What a step came to. */
 static void judge(struct ow *db, struct ow_backup *backup, int rc, int64_t took_us)
 {
-    int before = backup->done;
+    struct ow_slices *slices = &backup->slices;
+    int expected = backup->done + slices->size;
     backup->total = sqlite3_backup_pagecount(backup->steps);
     backup->done = backup->total - sqlite3_backup_remaining(backup->steps);
-    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY) {
-        if (rc == SQLITE_OK && backup->done > before)
-            ow_slices_learn(&backup->slices, backup->slices.size, took_us);
-        else if (rc == SQLITE_OK && backup->slices.aim_us < MOST_AIM_US)
-            backup->slices.aim_us *= 2; /* it has begun anew */
-        return;
+    if (rc == SQLITE_OK) {
+        bool began_anew = backup->done < expected;
+        if (began_anew && slices->aim_us < MOST_AIM_US)
+            slices->aim_us *= 2;
+        ow_slices_learn(slices, slices->size, took_us);
     }
+    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
+        return;
     int verdict = finish(db, backup);
     backup->complete = rc == SQLITE_DONE && verdict == SQLITE_OK;
     if (!backup->complete)
