@@ -31,6 +31,15 @@ void ow_pool_release(struct ow_pool *pool, struct ow_conn *conn);
 /* Fills readers_total and readers_lent. */
 void ow_pool_measure(struct ow_pool *pool, struct ow_metrics *out);
 
+/* One who holds a reader (conn) or waits for one (conn NULL); sql is left empty. */
+struct ow_pool_entry {
+    struct ow_who who;
+    struct ow_conn *conn;
+};
+/* Copies at most max of those who hold, then of those who wait; returns how many there are. kind of
+ * a holder is OW_WHO_READS. */
+int ow_pool_list(struct ow_pool *pool, struct ow_pool_entry *out, int max);
+
 /* Lends nothing any more; who waits is told OW_CLOSED. */
 void ow_pool_shut(struct ow_pool *pool);
 /* Waits until all came back or deadline_us; returns how many are still lent. */
