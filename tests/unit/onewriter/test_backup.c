@@ -25,6 +25,20 @@ static int fill_pages(struct ow_conn *conn, void *ctx, struct ow_err *err)
     return ow_exec(conn, sql, err);
 }
 
+static int change_mind(struct ow_err *err)
+{
+    err->code = OW_CALLER;
+    snprintf(err->text, sizeof(err->text), "changed its mind");
+    return OW_CALLER;
+}
+
+/* Job: the same, and then it fails. */
+static int fill_and_fail(struct ow_conn *conn, void *ctx, struct ow_err *err)
+{
+    int rc = fill_pages(conn, ctx, err);
+    return rc ? rc : change_mind(err);
+}
+
 static struct ow *open_filled(const char *dir, int64_t rows)
 {
     struct ow *db = open_items(dir, NULL);
@@ -112,11 +126,7 @@ struct writer {
 static int insert_or_fail(struct ow_conn *conn, void *ctx, struct ow_err *err)
 {
     int rc = insert_item(conn, ctx, err);
-    if (rc || *(int64_t *)ctx > 0)
-        return rc;
-    err->code = OW_CALLER;
-    snprintf(err->text, sizeof(err->text), "changed its mind");
-    return OW_CALLER;
+    return rc || *(int64_t *)ctx > 0 ? rc : change_mind(err);
 }
 
 static void *write_and_fail(void *arg)
@@ -209,6 +219,29 @@ static void ends_although_each_slice_makes_it_begin_anew(void **state)
         fail_msg("%s", err.text);
     assert_sound(to);
     assert_true(read_int_outside(to, "SELECT count(*) FROM page") > 3000);
+    close_items(db);
+}
+
+/* A rollback of pages that were in the log already makes it begin anew, too. */
+static int roll_back(void *ctx, int done, int total)
+{
+    int64_t rows = 2;
+    if (done == total)
+        return 0;
+    return ow_write(ctx, OW_LANE_NORMAL, fill_and_fail, &rows, WAIT_MS, NULL) != OW_CALLER;
+}
+
+static void ends_although_jobs_are_rolled_back_between_its_slices(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_filled(dir, 3000);
+    struct ow_err err;
+    if (ow_backup(db, test_path(dir, "copy.db"), roll_back, db, WAIT_MS, &err))
+        fail_msg("%s", err.text);
+    assert_sound(test_path(dir, "copy.db"));
+    assert_int_equal(read_int_outside(test_path(dir, "copy.db"), "SELECT count(*) FROM page"),
+                     3000);
     close_items(db);
 }
 
@@ -428,6 +461,7 @@ int main(void)
         cmocka_unit_test(makes_a_copy_that_onewriter_goes_on_with),
         cmocka_unit_test(copies_what_was_acknowledged_while_it_is_written_to),
         cmocka_unit_test(ends_although_each_slice_makes_it_begin_anew),
+        cmocka_unit_test(ends_although_jobs_are_rolled_back_between_its_slices),
         cmocka_unit_test(stops_when_it_is_told_to_and_leaves_the_old_copy),
         cmocka_unit_test(stops_when_time_is_up),
         cmocka_unit_test(refuses_places_that_will_not_do),

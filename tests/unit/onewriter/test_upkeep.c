@@ -234,6 +234,45 @@ static void purges_many_rows_while_others_write(void **state)
     close_items(db);
 }
 
+struct purger {
+    struct ow *db;
+    int64_t rows;
+    int code;
+};
+
+static void *purge_slowly(void *arg)
+{
+    struct purger *purger = arg;
+    purger->code = ow_purge(
+        purger->db, "DELETE FROM item WHERE id IN (SELECT id FROM item LIMIT ?1) AND slow()", NULL,
+        0, 5, WAIT_MS, &purger->rows, NULL);
+    return NULL;
+}
+
+static bool has_committed(const struct ow_metrics *metrics, int64_t value)
+{
+    return metrics->commit_seq >= value;
+}
+
+static void closes_between_two_slices_of_a_purge(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct purger purger = {.db = open_items(dir, NULL)};
+    pthread_t thread;
+    fill(purger.db, 20000); /* four seconds of work */
+    assert_int_equal(ow_write(purger.db, OW_LANE_NORMAL, add_slow, NULL, WAIT_MS, NULL), 0);
+    int64_t before = ow_commit_seq(purger.db);
+    assert_int_equal(pthread_create(&thread, NULL, purge_slowly, &purger), 0);
+    assert_true(wait_until(purger.db, has_committed, before + 2));
+    assert_int_equal(ow_close(purger.db, WAIT_MS, NULL, NULL), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(purger.code, OW_CLOSED);
+    assert_true(purger.rows >= 1000);
+    assert_int_equal(read_int_outside(items_path(dir), "SELECT 20000 - count(*) FROM item"),
+                     purger.rows);
+}
+
 /* ---- pages ---- */
 
 static int64_t file_bytes(const char *path)
@@ -389,6 +428,7 @@ int main(void)
         cmocka_unit_test(ends_a_purge_when_time_is_up_and_counts_what_it_did),
         cmocka_unit_test(shrinks_the_slices_of_a_slow_purge),
         cmocka_unit_test(purges_many_rows_while_others_write),
+        cmocka_unit_test(closes_between_two_slices_of_a_purge),
         cmocka_unit_test(gives_free_pages_back),
         cmocka_unit_test(says_why_a_file_cannot_give_pages_back),
         cmocka_unit_test(refreshes_statistics_and_leaves_no_setting_behind),
