@@ -159,7 +159,7 @@ static int vacuum_slice(struct ow_conn *conn, void *ctx, struct ow_err *err)
 static int vacuum_all(struct ow *db, int64_t max_pages, struct ow_slices *slices, int64_t *pages,
                       struct ow_err *err)
 {
-    struct vacuum vacuum;
+    struct vacuum vacuum = {0};
     do {
         int64_t wanted = max_pages - *pages;
         vacuum.limit = wanted < slices->size ? (int)wanted : slices->size;
