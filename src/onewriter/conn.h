@@ -8,7 +8,6 @@
 #include "onewriter/onewriter.h"
 #include "onewriter/statements.h"
 
-#define OW_COMMIT_TABLE  "ow_commit"
 #define OW_JOB_SAVEPOINT "ow_job"
 
 enum ow_role { OW_WRITER, OW_READER };

@@ -52,7 +52,9 @@ struct ow_writer {
     struct ow_jobs redo;    /* taken and undone: run again before anything new */
     struct ow_jobs taken;   /* from the lanes, not run yet */
     struct ow_jobs members; /* ran well in the open transaction */
-    struct ow_jobs settled; /* result known, owner not told yet */
+    struct ow_jobs kept;    /* committed with number seq, owner not told yet */
+    struct ow_jobs settled; /* have another result, owner not told yet */
+    int durable_members;
 
     struct ow_err row_err; /* for jobs whose error nobody waits for */
     struct ow_err trouble; /* why jobs in redo have not been written yet; code 0 = no reason */
@@ -100,8 +102,8 @@ int ow_writer_step(struct ow_writer *writer, enum ow_writer_sql which, struct ow
 
 /* One transaction: runs what may be run, commits, tells the owners. only: just what is in redo. */
 void ow_group_run(struct ow_writer *writer, bool only);
-/* Answers all jobs of list: why NULL = committed. */
-void ow_group_settle(struct ow_writer *writer, struct ow_jobs *list, const struct ow_err *why);
+/* Answers all jobs of list with the reason. */
+void ow_group_fail(struct ow_writer *writer, struct ow_jobs *list, const struct ow_err *why);
 /* Answers jobs that trouble has kept until their deadline, with its reason. */
 void ow_group_expire(struct ow_writer *writer);
 /* Tells the owners of settled jobs. */
