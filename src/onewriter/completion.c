@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/sync.h"
 #include "onewriter/fail.h"
 
 struct ow_cq {
@@ -44,7 +45,7 @@ static void push(struct ow_cq *cq, struct ow_job *job)
 
 static void call_done(struct ow_job *job)
 {
-    job->done(job->ctx, job->commit_seq, ow_job_result(job));
+    job->done(job->ctx, job->commit_seq, job->err);
     free(job);
 }
 

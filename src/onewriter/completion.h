@@ -2,9 +2,9 @@
 #ifndef ONEWRITER_COMPLETION_H
 #define ONEWRITER_COMPLETION_H
 
-#include "onewriter/lanes.h"
+#include "onewriter/job.h"
 
-/* Tells the end of a job whose err and commit_seq are final and which is in no list any more. Call
+/* Tells the end of a job whose *err and commit_seq are final and which is in no list any more. Call
  * it without locks; do not touch the job afterwards.
  *   - done NULL: somebody waits. state becomes DONE; ring the bell `answered` afterwards, once for
  *     as many jobs as were finished.
@@ -13,11 +13,5 @@
  * A job with done is owned by the library: memory from malloc that begins with the job, freed after
  * the call. */
 void ow_job_finish(struct ow_job *job);
-
-/* Where the result of a job is kept. */
-static inline struct ow_err *ow_job_result(struct ow_job *job)
-{
-    return &job->err;
-}
 
 #endif

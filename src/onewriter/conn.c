@@ -256,6 +256,40 @@ void ow_conn_reset(struct ow_conn *conn)
             sqlite3_reset(s);
 }
 
+uint32_t ow_conn_data_version(struct ow_conn *conn)
+{
+    unsigned version = 0;
+    sqlite3_file_control(conn->db, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+    return version;
+}
+
+int ow_conn_sync_log(struct ow_conn *conn, struct ow_err *err)
+{
+    sqlite3_file *log = NULL;
+    sqlite3_file_control(conn->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (!log || !log->pMethods)
+        return ow_fail(err, OW_BUG, "there is no write-ahead log to sync");
+    int rc = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    if (rc == SQLITE_OK)
+        return 0;
+    ow_fail(err, OW_IO, "syncing the write-ahead log failed (%s)", ow_code_name(rc));
+    if (err)
+        err->sqlite_code = SQLITE_IOERR_FSYNC;
+    return OW_IO;
+}
+
+/* Statements of which sqlite3_total_changes tells whether they changed something. */
+static bool is_counted(const char *sql)
+{
+    static const char *const words[] = {"INSERT", "UPDATE", "DELETE", "REPLACE", "SELECT", "WITH"};
+    while (*sql == ' ' || *sql == '\n' || *sql == '\t')
+        sql++;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (sqlite3_strnicmp(sql, words[i], (int)strlen(words[i])) == 0)
+            return true;
+    return false;
+}
+
 int ow_conn_read_int(struct ow_conn *conn, const char *sql, int64_t *out, struct ow_err *err)
 {
     sqlite3_stmt *stmt;
@@ -278,6 +312,7 @@ int ow_conn_read_int(struct ow_conn *conn, const char *sql, int64_t *out, struct
 sqlite3 *ow_conn_handle(struct ow_conn *conn)
 {
     conn->handle_given = true;
+    conn->uncounted = true; /* whatever is done with it */
     return conn->db;
 }
 
@@ -288,6 +323,7 @@ int ow_prepare(struct ow_conn *conn, const char *sql, sqlite3_stmt **out, struct
         *out = NULL;
         return rc;
     }
+    conn->uncounted |= !is_counted(sql);
     return ow_statements_get(&conn->statements, conn->db, sql, out, err);
 }
 
@@ -296,6 +332,7 @@ int ow_exec(struct ow_conn *conn, const char *sql, struct ow_err *err)
     int rc = ow_conn_check(conn, err);
     if (rc)
         return rc;
+    conn->uncounted = true;
     rc = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         return 0;

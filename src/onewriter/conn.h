@@ -23,8 +23,9 @@ struct ow_conn {
     struct ow_statements statements;
     _Atomic(const char *) sql; /* prepared last; read it with ow_conn_copy_sql. NULL = none */
 
-    /* The loan of a reader; written under the pool's mutex, see loan.h. */
-    _Atomic uint64_t loan;           /* its number, unique in the database; 0 = not lent */
+    /* The loan of a reader, written under the pool's mutex, see loan.h; of the writer's, loan is the
+     * number of the job that runs or ran last. */
+    _Atomic uint64_t loan;           /* of a reader: unique in the database; 0 = not lent */
     _Atomic uint64_t cancelled_loan; /* what runs under this number is ended */
     _Atomic pthread_t thread;        /* that acquired it */
     _Atomic bool idle;               /* in the pool: nobody may use it */
@@ -42,7 +43,8 @@ struct ow_conn {
     int64_t run_until_us;  /* statements end with INTERRUPT after this; INT64_MAX = never */
     uint64_t random;       /* spreads the polls of a foreign lock */
     bool in_job;           /* a job runs: the guard is strict */
-    bool bad;              /* saw a failure that makes its files doubtful */
+    bool uncounted;        /* something ran whose changes sqlite3_total_changes may not tell */
+    bool bad;                        /* saw a failure that makes its files doubtful */
 };
 
 /* Opens and tunes; every setting is read back. conn keeps options, stop and owner from before. */
@@ -57,6 +59,13 @@ void ow_conn_begin(struct ow_conn *conn);
 void ow_conn_rearm(struct ow_conn *conn, bool authorizer);
 /* Ends statements that still run, whoever prepared them. */
 void ow_conn_reset(struct ow_conn *conn);
+
+/* A number that changes when this connection ends a transaction and when it begins one after
+ * another connection has committed: compare its value inside a transaction with that at the end of
+ * the one before. (PRAGMA data_version leaves the own part out, and costs a statement.) */
+uint32_t ow_conn_data_version(struct ow_conn *conn);
+/* Syncs the write-ahead log to the disk. */
+int ow_conn_sync_log(struct ow_conn *conn, struct ow_err *err);
 
 /* First column of the first row of sql as an integer. */
 int ow_conn_read_int(struct ow_conn *conn, const char *sql, int64_t *out, struct ow_err *err);

@@ -44,7 +44,7 @@ void ow_executor_fini(struct ow_executor *executor)
 /* Without locks: the job is in no list. */
 static void finish(struct ow_executor *executor, struct ow_job *job, const struct ow_err *result)
 {
-    *ow_job_result(job) = *result;
+    *job->err = *result;
     ow_job_finish(job);
     ow_bell_ring(&executor->db->answered);
 }
@@ -58,7 +58,7 @@ static void finish_unrun(struct ow_executor *executor, struct ow_job *job,
         finish(executor, job, result);
         return;
     }
-    *ow_job_result(job) = *result;
+    *job->err = *result;
     LOCK(&executor->lock);
     ow_jobs_append(&executor->over, job);
     cond_signal(&executor->work);
@@ -387,12 +387,13 @@ static int hand_in(struct ow *db, const struct ow_read *how, const struct ow_job
     read->job.ctx = job->ctx;
     read->job.done = job->done;
     read->job.cq = job->cq;
+    read->job.err = &read->err;
     read->job.is_read = true;
-    read->job.lane = how->lane;
+    read->job.lane = (uint8_t)how->lane;
     read->job.deadline_us = INT64_MAX;
     read->job.submitted_us = clock_monotonic_us();
     read->how = *how;
-    rc = ow_enter(db, err);
+    rc = ow_enter(db, OW_WHILE_OPEN, err);
     if (rc)
         return rc;
     struct ow_job *handed = &read->job;

@@ -43,7 +43,7 @@ static int await_commit(struct ow *db, const struct ow_read *how, int64_t deadli
 
 int ow_conn_seq(struct ow_conn *conn, int64_t *seq, struct ow_err *err)
 {
-    return ow_get_int(conn, "SELECT seq FROM " OW_COMMIT_TABLE " WHERE id=1", NULL, 0, seq, err);
+    return ow_get_int(conn, "SELECT seq FROM ow_commit", NULL, 0, seq, err);
 }
 
 /* Until the reader sees min_seq. */
@@ -89,7 +89,7 @@ int ow_reader_acquire(struct ow *db, const struct ow_read *how, struct ow_conn *
     *out = NULL;
     int rc = ow_read_check(how, err);
     if (!rc)
-        rc = ow_enter(db, err);
+        rc = ow_enter(db, OW_WHILE_OPEN, err);
     if (rc)
         return rc;
     const struct ow_wish wish = {.how = how,

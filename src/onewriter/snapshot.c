@@ -117,7 +117,7 @@ int ow_snapshot_acquire(struct ow *db, const struct ow_read *how, struct ow_conn
         rc = ow_fail(err, OW_CONFIG, "a snapshot of %d readers needs as many, and there are %d",
                      count, db->options.readers);
     if (!rc)
-        rc = ow_enter(db, err);
+        rc = ow_enter(db, OW_WHILE_OPEN, err);
     if (rc)
         return rc;
     const struct ow_wish wish = {.how = how,
