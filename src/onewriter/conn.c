@@ -15,6 +15,7 @@
 #include "onewriter/database.h"
 #include "onewriter/fail.h"
 #include "onewriter/guard.h"
+#include "onewriter/loan.h"
 #include "onewriter/place.h"
 #include "onewriter/retry.h"
 
@@ -32,7 +33,7 @@ static int wait_for_lock(void *ctx, int tries)
         if (conn->busy_until_us > conn->run_until_us)
             conn->busy_until_us = conn->run_until_us;
     }
-    if (now_us >= conn->busy_until_us || ow_stop_passed(conn->stop))
+    if (now_us >= conn->busy_until_us || ow_stop_passed(conn->stop) || ow_conn_is_cancelled(conn))
         return 0;
     int64_t next_us = now_us + 1000 + (int64_t)ow_random_below(&conn->random, 4000);
     ow_stop_wait(conn->stop, next_us < conn->busy_until_us ? next_us : conn->busy_until_us);
@@ -41,10 +42,18 @@ static int wait_for_lock(void *ctx, int tries)
 
 static int check_deadline(void *ctx)
 {
-    struct ow_conn *conn = ctx;
+    const struct ow_conn *conn = ctx;
     return (conn->run_until_us != INT64_MAX && clock_monotonic_us() >= conn->run_until_us) ||
-           atomic_load_explicit(&conn->cancelled_loan, memory_order_relaxed) == conn->loan ||
-           ow_stop_passed(conn->stop);
+           ow_stop_passed(conn->stop) || ow_conn_is_cancelled(conn);
+}
+
+void ow_conn_rearm(struct ow_conn *conn, bool authorizer)
+{
+    sqlite3_busy_handler(conn->db, wait_for_lock, conn);
+    sqlite3_progress_handler(conn->db, PROGRESS_STEPS, check_deadline, conn);
+    if (authorizer) /* has SQLite prepare every statement anew */
+        sqlite3_set_authorizer(conn->db,
+                               conn->role == OW_READER ? ow_guard_reader : ow_guard_writer, conn);
 }
 
 struct pragma {
@@ -165,9 +174,7 @@ static int tune(struct ow_conn *conn, struct ow_err *err)
         rc = settings_apply(conn, err);
     if (rc)
         return rc;
-    sqlite3_progress_handler(conn->db, PROGRESS_STEPS, check_deadline, conn);
-    sqlite3_set_authorizer(conn->db, conn->role == OW_READER ? ow_guard_reader : ow_guard_writer,
-                           conn);
+    ow_conn_rearm(conn, true);
     return 0;
 }
 
@@ -185,7 +192,11 @@ int ow_conn_open(struct ow_conn *conn, enum ow_role role, struct ow_err *err)
     conn->busy_cap_us = conn->run_until_us = INT64_MAX;
     conn->random = (uint64_t)clock_monotonic_us() * 2 + 1;
     conn->bad = conn->in_job = false;
-    conn->loan = conn->loan ? conn->loan : 1; /* 0 is the loan that nobody cancelled */
+    const struct ow_statements_sight sight = {.lock = &conn->owner->texts,
+                                              .shown = &conn->sql,
+                                              .prepared =
+                                                  &conn->owner->counters.statements_prepared};
+    ow_statements_init(&conn->statements, (uint32_t)conn->options->statement_cache, &sight);
     int rc = sqlite3_open_v2(conn->options->path, &conn->db, open_flags(conn), NULL);
     if (conn->db)
         sqlite3_extended_result_codes(conn->db, 1);
@@ -200,18 +211,40 @@ int ow_conn_open(struct ow_conn *conn, enum ow_role role, struct ow_err *err)
     return rc;
 }
 
-void ow_conn_close(struct ow_conn *conn)
+/* Statements that somebody prepared himself and never finalized keep the connection: it goes when
+ * they are, whenever that is, so it must not know ours and not checkpoint then. sqlite3_close has
+ * ended the statements that belong to virtual tables before it refused. */
+static int close_leaking(struct ow_conn *conn)
 {
+    int leaks = 0;
+    for (sqlite3_stmt *s = sqlite3_next_stmt(conn->db, NULL); s;
+         s = sqlite3_next_stmt(conn->db, s), leaks++) {
+        const char *sql = sqlite3_sql(s);
+        ow_tell(conn->options,
+                &(struct ow_event){.kind = OW_EVENT_LEAK, .text = sql ? sql : "(an open blob)"});
+    }
+    sqlite3_busy_handler(conn->db, NULL, NULL);
+    sqlite3_progress_handler(conn->db, 0, NULL, NULL);
+    sqlite3_set_authorizer(conn->db, NULL, NULL);
+    sqlite3_wal_hook(conn->db, NULL, NULL);
+    sqlite3_db_config(conn->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sqlite3_close_v2(conn->db);
+    return leaks;
+}
+
+int ow_conn_close(struct ow_conn *conn)
+{
+    int leaks = 0;
     if (!conn->db)
-        return;
+        return 0;
     if (conn->role == OW_WRITER)
         ow_backup_detach(conn->owner, conn->db);
+    ow_conn_reset(conn);
     ow_statements_fini(&conn->statements);
-    sqlite3_stmt *leaked;
-    while ((leaked = sqlite3_next_stmt(conn->db, NULL)))
-        sqlite3_finalize(leaked);
-    sqlite3_close(conn->db);
+    if (sqlite3_close(conn->db) != SQLITE_OK)
+        leaks = close_leaking(conn);
     conn->db = NULL;
+    return leaks;
 }
 
 void ow_conn_begin(struct ow_conn *conn)
@@ -281,24 +314,29 @@ int ow_conn_read_int(struct ow_conn *conn, const char *sql, int64_t *out, struct
 
 sqlite3 *ow_conn_handle(struct ow_conn *conn)
 {
+    conn->handle_given = true;
     conn->uncounted = true; /* whatever is done with it */
     return conn->db;
 }
 
 int ow_prepare(struct ow_conn *conn, const char *sql, sqlite3_stmt **out, struct ow_err *err)
 {
-    if (ow_is_foreign(conn->owner, err))
-        return OW_CLOSED;
+    int rc = ow_conn_check(conn, err);
+    if (rc) {
+        *out = NULL;
+        return rc;
+    }
     conn->uncounted |= !is_counted(sql);
     return ow_statements_get(&conn->statements, conn->db, sql, out, err);
 }
 
 int ow_exec(struct ow_conn *conn, const char *sql, struct ow_err *err)
 {
-    if (ow_is_foreign(conn->owner, err))
-        return OW_CLOSED;
+    int rc = ow_conn_check(conn, err);
+    if (rc)
+        return rc;
     conn->uncounted = true;
-    int rc = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
+    rc = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         return 0;
     char what[160];
@@ -312,6 +350,8 @@ int ow_conn_fail(struct ow_conn *conn, const char *what, struct ow_err *err)
     enum ow_class class = ow_code_class(code, sqlite3_system_errno(conn->db));
     if (class == OW_CLASS_OK)
         return ow_fail(err, OW_BUG, "%s: reported as failed, but SQLite had no error", what);
+    if (ow_conn_is_cancelled(conn) && (class == OW_CLASS_CANCELLED || class == OW_CLASS_BACK_OFF))
+        return ow_conn_fail_cancelled(conn, what, err);
     conn->bad |= class == OW_CLASS_CONN || class == OW_CLASS_POISON;
     int rc = ow_fail_sqlite(conn->db, code, what, err);
     if (class != OW_CLASS_CANCELLED || clock_monotonic_us() < conn->run_until_us)

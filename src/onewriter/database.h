@@ -2,6 +2,7 @@
 #ifndef ONEWRITER_DATABASE_H
 #define ONEWRITER_DATABASE_H
 
+#include "onewriter/executor.h"
 #include "onewriter/pool.h"
 #include "onewriter/writer.h"
 
@@ -13,11 +14,13 @@ struct ow {
     _Atomic int life;          /* enum ow_life */
     _Atomic uint32_t inside;   /* calls that use the parts below */
     struct ow_bell left;       /* rings when the last of them leaves a closing handle */
+    struct mutex texts;        /* leaf: the texts of cached statements are freed under it */
     struct ow_counters counters;
     struct ow_stop stop;
     struct ow_bell answered; /* rings when jobs are done or a commit became visible */
     struct ow_lanes lanes;
     struct ow_pool pool;
+    struct ow_executor executor;
     struct ow_writer writer;
     struct ow_backup *backups; /* under way; guarded by owning the writer's connection */
 };

@@ -64,9 +64,10 @@ static int verdict(bool allowed)
 int ow_guard_reader(void *ctx, int action, const char *a, const char *b, const char *schema,
                     const char *trigger)
 {
-    (void)ctx;
     (void)schema;
     (void)trigger;
+    struct ow_conn *conn = ctx;
+    conn->guard_asked = true;
     switch (action) {
     case SQLITE_SELECT:
     case SQLITE_READ:

@@ -4,7 +4,8 @@
 
 #include <sqlite3.h>
 
-/* Authorizer of readers: reads, functions, transactions, pragmas that only tell. ctx is unused. */
+/* Authorizer of readers: reads, functions, transactions, pragmas that only tell. ctx is its
+ * struct ow_conn. */
 int ow_guard_reader(void *ctx, int action, const char *a, const char *b, const char *schema,
                     const char *trigger);
 

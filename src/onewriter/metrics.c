@@ -79,6 +79,9 @@ void ow_counters_read(struct ow_counters *counters, struct ow_metrics *out)
     COPY(wal_bytes_max);
     COPY(snapshots_taken);
     COPY(canaries);
+    COPY(cache_hit);
+    COPY(cache_miss);
+    COPY(statements_prepared);
     COPY(commit_seq);
     COPY(holding);
     COPY(poisoned);

@@ -25,6 +25,7 @@ struct ow_counters {
     struct ow_tally commit, fsync, checkpoint, group_jobs, job_wait;
     _Atomic int64_t wal_frames, wal_bytes_max;
     _Atomic uint64_t snapshots_taken, canaries;
+    _Atomic uint64_t cache_hit, cache_miss, statements_prepared;
     _Atomic int64_t commit_seq;
     _Atomic bool holding, poisoned;
 };

@@ -108,9 +108,11 @@ static void bury(struct ow *db)
 
 static void free_handle(struct ow *db)
 {
+    ow_executor_fini(&db->executor);
     ow_pool_fini(&db->pool);
     ow_writer_close(&db->writer);
     ow_lanes_fini(&db->lanes);
+    mutex_fini(&db->texts);
     free((char *)db->options.path);
     db->options.path = NULL;
     atomic_store(&db->life, OW_LIFE_CLOSED);
@@ -124,6 +126,7 @@ static struct ow *new_handle(const struct ow_options *options)
         return NULL;
     db->options = *options;
     db->options.path = strdup(options->path);
+    mutex_init(&db->texts);
     ow_stop_init(&db->stop);
     ow_lanes_init(&db->lanes, db->options.lane);
     db->writer.options = &db->options;
@@ -144,6 +147,8 @@ static int open_parts(struct ow *db, struct ow_err *err)
     int rc = writes ? ow_writer_open(&db->writer, db, err) : 0;
     if (!rc)
         rc = ow_pool_init(&db->pool, db, &db->options, &db->stop, &db->counters, err);
+    if (!rc)
+        rc = ow_executor_init(&db->executor, db, err);
     if (!rc && writes)
         rc = ow_writer_start(&db->writer, err);
     return rc;
@@ -169,19 +174,27 @@ int ow_open(const struct ow_options *options, struct ow **out, struct ow_err *er
         return rc;
     }
     ow_tell(&db->options, &(struct ow_event){.kind = OW_EVENT_POOL_OPENED, .a = taken.readers});
+    ow_tell(&db->options,
+            &(struct ow_event){.kind = OW_EVENT_EXECUTOR_OPENED, .a = taken.thread_pool_size});
     *out = db;
     return 0;
 }
 
-/* Stops the writer and empties the log; done once, also when readers leak. */
-static void close_writing(struct ow *db, int64_t deadline_us, struct ow_report *report)
+/* Stops the executor and the writer; done once, also when readers leak. Returns how many threads of
+ * the executor are still inside a caller's function. */
+static int close_working(struct ow *db, int64_t deadline_us, struct ow_report *report)
 {
+    uint64_t unread = 0;
     ow_stop_set(&db->stop, deadline_us);
+    ow_bell_ring(&db->answered); /* who waits for a commit sees that none will come */
+    ow_lanes_close(&db->lanes);  /* the writer drains meanwhile */
+    ow_executor_drain(&db->executor, deadline_us);
     ow_pool_shut(&db->pool);
-    ow_lanes_close(&db->lanes);
+    int busy = ow_executor_stop(&db->executor, &unread);
     ow_writer_join(&db->writer);
     report->jobs_drained = db->writer.drained;
-    report->jobs_abandoned = db->writer.abandoned;
+    report->jobs_abandoned = db->writer.abandoned + unread;
+    return busy;
 }
 
 int ow_close(struct ow *db, int timeout_ms, struct ow_report *report, struct ow_err *err)
@@ -199,14 +212,22 @@ int ow_close(struct ow *db, int timeout_ms, struct ow_report *report, struct ow_
         return ow_fail(err, OW_CLOSED, "the database is closed already");
     int64_t deadline_us = ow_deadline_after(timeout_ms);
     atomic_store(&db->life, OW_LIFE_CLOSING);
-    close_writing(db, deadline_us, report);
-    report->leaked_readers = ow_pool_drain(&db->pool, deadline_us);
+    int busy = close_working(db, deadline_us, report);
+    report->leaked_readers =
+        ow_pool_drain(&db->pool, deadline_us, report->first_leak, sizeof(report->first_leak));
     if (db->writer.conn.db && !atomic_load(&db->counters.poisoned))
         report->checkpointed =
             ow_wal_empty(&db->writer.wal, &db->writer.conn, &db->counters, deadline_us, NULL);
     if (report->leaked_readers)
-        return ow_fail(err, OW_BUG, "%d readers are still lent out: release them, then close again",
-                       report->leaked_readers);
+        return ow_fail(err, OW_BUG,
+                       "%d readers are still lent out, the first to \"%s\": release them, then "
+                       "close again",
+                       report->leaked_readers, report->first_leak);
+    if (busy)
+        return ow_fail(err, OW_BUG,
+                       "%d threads of the executor are still inside a function that was called at "
+                       "the end of a read: close again when it has returned",
+                       busy);
     atomic_store(&db->life, OW_LIFE_CLOSED);
     wait_until_left(db);
     uint64_t abandoned = report->jobs_abandoned;
@@ -237,28 +258,6 @@ int64_t ow_commit_seq(struct ow *db)
     return atomic_load(&db->counters.commit_seq);
 }
 
-/* ---- reading ---- */
-
-int ow_reader_acquire(struct ow *db, const struct ow_read *how, struct ow_conn **out,
-                      struct ow_err *err)
-{
-    *out = NULL;
-    int rc = ow_enter(db, OW_WHILE_OPEN, err);
-    if (rc)
-        return rc;
-    rc = ow_pool_acquire(&db->pool, how->label, ow_deadline_after(how->timeout_ms), how->run_ms, out,
-                         err);
-    ow_leave(db);
-    return rc;
-}
-
-int ow_reader_release(struct ow_conn *conn)
-{
-    if (conn && !ow_is_foreign(conn->owner, NULL))
-        ow_pool_release(&conn->owner->pool, conn);
-    return 0;
-}
-
 /* ---- sight ---- */
 
 void ow_metrics_read(struct ow *db, struct ow_metrics *out)
@@ -269,6 +268,7 @@ void ow_metrics_read(struct ow *db, struct ow_metrics *out)
     ow_counters_read(&db->counters, out);
     ow_lanes_measure(&db->lanes, out);
     ow_pool_measure(&db->pool, out);
+    ow_executor_measure(&db->executor, out);
     char wal_path[4096];
     struct stat st;
     int n = snprintf(wal_path, sizeof(wal_path), "%s-wal", db->options.path);

@@ -1,9 +1,10 @@
-/* The readers: opened once, lent first come, first served. */
+/* The readers: opened once, lent by lane and arrival. */
 #ifndef ONEWRITER_POOL_H
 #define ONEWRITER_POOL_H
 
 #include "base/sync.h"
 #include "onewriter/conn.h"
+#include "onewriter/labels.h"
 #include "onewriter/metrics.h"
 #include "onewriter/turn.h"
 
@@ -14,8 +15,19 @@ struct ow_pool {
     struct ow_conn *idle; /* last returned first: its cache is warm */
     struct ow_conn *conns;
     struct ow_counters *counters; /* lent */
+    struct ow_labels labels;
+    uint64_t last_loan; /* numbers of loans, from 1 */
     int size, lent;
     bool closed;
+};
+
+/* What a borrower wants. */
+struct ow_wish {
+    const struct ow_read *how;
+    int count;           /* so many readers at once, all or none */
+    bool shared;         /* any thread may use and release them */
+    int64_t since_us;    /* when it was first wanted: decides the turn */
+    int64_t deadline_us; /* for them to come free */
 };
 
 /* Opens options->readers connections; the writer's must be open. */
@@ -24,11 +36,16 @@ int ow_pool_init(struct ow_pool *pool, struct ow *owner, const struct ow_options
 /* Closes what is idle; nothing may be lent any more. A pool that was never opened is allowed. */
 void ow_pool_fini(struct ow_pool *pool);
 
-int ow_pool_acquire(struct ow_pool *pool, const char *label, int64_t deadline_us, int run_ms,
-                    struct ow_conn **out, struct ow_err *err);
-void ow_pool_release(struct ow_pool *pool, struct ow_conn *conn);
+/* Lends wish->count readers into conns. OW_TIMEOUT says who holds one longest; OW_BUG when it would
+ * wait for what the calling thread holds itself; OW_CLOSED after ow_pool_shut. */
+int ow_pool_acquire(struct ow_pool *pool, const struct ow_wish *wish, struct ow_conn **conns,
+                    struct ow_err *err);
+/* OW_BUG, and nothing is done, when it is not lent to the calling thread. */
+int ow_pool_release(struct ow_pool *pool, struct ow_conn *conn);
+/* Any thread: ends what that loan runs now and later. False when it has ended. */
+bool ow_pool_cancel(struct ow_pool *pool, uint64_t loan);
 
-/* Fills readers_total and readers_lent. */
+/* Fills readers_total, readers_lent, readers_waited_for and the labels. */
 void ow_pool_measure(struct ow_pool *pool, struct ow_metrics *out);
 
 /* One who holds a reader (conn) or waits for one (conn NULL); sql is left empty. */
@@ -42,7 +59,8 @@ int ow_pool_list(struct ow_pool *pool, struct ow_pool_entry *out, int max);
 
 /* Lends nothing any more; who waits is told OW_CLOSED. */
 void ow_pool_shut(struct ow_pool *pool);
-/* Waits until all came back or deadline_us; returns how many are still lent. */
-int ow_pool_drain(struct ow_pool *pool, int64_t deadline_us);
+/* Waits until all came back or deadline_us; returns how many are still lent and writes the label of
+ * the first into `first`. */
+int ow_pool_drain(struct ow_pool *pool, int64_t deadline_us, char *first, size_t size);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "onewriter/database.h"
+#include "onewriter/loan.h"
 
 /* Room for those who come between two looks. */
 #define SPARE 16
@@ -28,7 +29,20 @@ static void tell_writer(struct ow *db, const struct listener *listener)
     struct ow_who who = {.kind = OW_WHO_WRITES, .label = ""};
     who.lane = (enum ow_lane)atomic_load(&db->writer.busy_lane);
     who.age_us = clock_monotonic_us() - since_us;
+    ow_conn_copy_sql(&db->writer.conn, who.sql, sizeof(who.sql));
     tell(listener, &who);
+}
+
+/* A loan that has ended since it was listed would be told with the next borrower's statement. */
+static void tell_reader(struct ow_pool_entry *entry, const struct listener *listener)
+{
+    struct ow_who *who = &entry->who;
+    if (entry->conn) {
+        ow_conn_copy_sql(entry->conn, who->sql, sizeof(who->sql));
+        if (atomic_load(&entry->conn->loan) != who->loan)
+            return;
+    }
+    tell(listener, who);
 }
 
 /* Those who hold or want a reader. Without memory, nobody. */
@@ -45,7 +59,7 @@ static void tell_readers(struct ow *db, const struct listener *listener)
         count = ow_pool_list(&db->pool, entries, room);
     }
     for (int i = 0; i < count; i++)
-        tell(listener, &entries[i].who);
+        tell_reader(&entries[i], listener);
     free(entries);
 }
 

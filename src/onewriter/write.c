@@ -299,7 +299,10 @@ int ow_cancel(struct ow *db, struct ow_ticket *ticket, struct ow_err *err)
     int rc = ow_enter(db, OW_WHILE_CLOSING, err);
     if (rc)
         return rc;
-    cancel_write(db, ticket->job);
+    if (ticket->job->is_read)
+        ow_executor_cancel(&db->executor, ticket->job);
+    else
+        cancel_write(db, ticket->job);
     ow_leave(db);
     return 0;
 }

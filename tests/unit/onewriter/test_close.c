@@ -48,7 +48,8 @@ static void tells_a_ticket_the_truth_while_closing(void **state)
     assert_int_equal(ow_submit(db, OW_LANE_NORMAL, wait_at_gate, &gate, WAIT_MS, &ticket, NULL), 0);
     assert_true(gate_wait_arrived(&gate, 1));
     assert_int_equal(thread_start(&thread, "close", close_it, db, NULL), 0);
-    while (ow_reader_acquire(db, &(struct ow_read){.label = "until closed", .timeout_ms = WAIT_MS}, &reader, NULL) != OW_CLOSED)
+    while (ow_reader_acquire(db, &(struct ow_read){.label = "until closed", .timeout_ms = WAIT_MS},
+                             &reader, NULL) != OW_CLOSED)
         ow_reader_release(reader);
     assert_int_equal(ow_wait(db, &ticket, 1, NULL, NULL), OW_TIMEOUT);
     gate_open(&gate);
@@ -117,28 +118,37 @@ static void keeps_the_handle_until_leaked_readers_are_back(void **state)
     struct ow_conn *leaked, *other;
     struct ow_report report;
     struct ow_err err = {0};
-    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "leak", .timeout_ms = WAIT_MS}, &leaked, NULL), 0);
+    assert_int_equal(ow_reader_acquire(db,
+                                       &(struct ow_read){.label = "leak", .timeout_ms = WAIT_MS},
+                                       &leaked, NULL),
+                     0);
     assert_int_equal(ow_close(db, 10, &report, &err), OW_BUG);
     assert_int_equal(report.leaked_readers, 1);
     int64_t value = 1;
     assert_int_equal(ow_write(db, OW_LANE_NORMAL, insert_item, &value, 10, NULL), OW_CLOSED);
-    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "late", .timeout_ms = 10}, &other, NULL), OW_CLOSED);
+    assert_int_equal(
+        ow_reader_acquire(db, &(struct ow_read){.label = "late", .timeout_ms = 10}, &other, NULL),
+        OW_CLOSED);
     assert_int_equal(ow_exec(leaked, "SELECT count(*) FROM item", NULL), 0);
     ow_reader_release(leaked);
     close_items(db);
 }
 
 struct late_reader {
-    struct ow_conn *reader;
+    struct ow *db;
     struct gate gate;
+    int rc;
     bool passed;
 };
 
 static void *release_later(void *arg)
 {
     struct late_reader *late = arg;
+    struct ow_conn *reader;
+    late->rc = ow_reader_acquire(
+        late->db, &(struct ow_read){.label = "late", .timeout_ms = WAIT_MS}, &reader, NULL);
     late->passed = gate_pass(&late->gate);
-    ow_reader_release(late->reader);
+    late->rc |= ow_reader_release(reader);
     return NULL;
 }
 
@@ -146,16 +156,16 @@ static void waits_for_a_reader_that_comes_back_in_time(void **state)
 {
     (void)state;
     CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
-    struct ow *db = open_items(dir, NULL);
-    struct late_reader late = {0};
+    struct late_reader late = {.db = open_items(dir, NULL)};
     pthread_t thread;
     gate_init(&late.gate);
-    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "late", .timeout_ms = WAIT_MS}, &late.reader, NULL), 0);
     assert_int_equal(thread_start(&thread, "late", release_later, &late, NULL), 0);
+    assert_true(gate_wait_arrived(&late.gate, 1));
     gate_open(&late.gate);
-    close_items(db);
+    close_items(late.db);
     pthread_join(thread, NULL);
     assert_true(late.passed);
+    assert_int_equal(late.rc, 0);
     gate_fini(&late.gate);
 }
 
@@ -194,7 +204,10 @@ static void answers_every_caller_that_is_inside(void **state)
     struct ow_report report;
     int64_t acknowledged = 0;
     gate_init(&gate);
-    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "keeper", .timeout_ms = WAIT_MS}, &reader, NULL), 0);
+    assert_int_equal(ow_reader_acquire(db,
+                                       &(struct ow_read){.label = "keeper", .timeout_ms = WAIT_MS},
+                                       &reader, NULL),
+                     0);
     for (int i = 0; i < 4; i++) {
         callers[i] = (struct caller){.db = db, .gate = &gate, .next = i * 1000000};
         assert_int_equal(thread_start(&threads[i], "caller", write_until_closed, &callers[i], NULL),
@@ -256,7 +269,10 @@ static void refuses_every_call_of_a_forked_child(void **state)
     struct ow_ticket ticket = {0};
     struct ow_conn *reader;
     gate_init(&gate);
-    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "fork", .timeout_ms = WAIT_MS}, &reader, NULL), 0);
+    assert_int_equal(ow_reader_acquire(db,
+                                       &(struct ow_read){.label = "fork", .timeout_ms = WAIT_MS},
+                                       &reader, NULL),
+                     0);
     assert_int_equal(ow_submit(db, OW_LANE_NORMAL, wait_at_gate, &gate, WAIT_MS, &ticket, NULL), 0);
     assert_true(gate_wait_arrived(&gate, 1));
     pid_t child = fork();

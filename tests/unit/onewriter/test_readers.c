@@ -10,7 +10,9 @@ static struct ow_conn *acquire(struct ow *db, int run_ms)
 {
     struct ow_conn *reader;
     struct ow_err err;
-    if (ow_reader_acquire(db, &(struct ow_read){.label = "test", .timeout_ms = WAIT_MS, .run_ms = run_ms}, &reader, &err))
+    if (ow_reader_acquire(
+            db, &(struct ow_read){.label = "test", .timeout_ms = WAIT_MS, .run_ms = run_ms},
+            &reader, &err))
         fail_msg("%s", err.text);
     return reader;
 }
@@ -107,16 +109,23 @@ static void allows_whatever_only_reads(void **state)
     close_items(db);
 }
 
-static void says_when_no_reader_came_back_in_time(void **state)
+static void says_who_holds_the_readers_when_none_came_back_in_time(void **state)
 {
     (void)state;
     CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
     struct ow *db = open_with_readers(dir, 1);
-    struct ow_conn *first = acquire(db, 0), *second = first;
+    const struct ow_read monthly = {.label = "monthly report", .timeout_ms = WAIT_MS};
+    struct ow_conn *first, *second;
     struct ow_err err = {0};
-    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "second", .timeout_ms = 10}, &second, &err), OW_TIMEOUT);
+    /* A snapshot may be released by any thread, so waiting for it is not hopeless. */
+    assert_int_equal(ow_snapshot_acquire(db, &monthly, &first, 1, NULL, NULL), 0);
+    second = first;
+    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "second", .timeout_ms = 10},
+                                       &second, &err),
+                     OW_TIMEOUT);
     assert_null(second);
     assert_non_null(strstr(err.text, "second"));
+    assert_non_null(strstr(err.text, "monthly report"));
     ow_reader_release(first);
     ow_reader_release(acquire(db, 0));
     close_items(db);
@@ -139,7 +148,8 @@ static void *borrow(void *arg)
 {
     struct borrower *b = arg;
     struct ow_conn *reader;
-    b->rc = ow_reader_acquire(b->line->db, &(struct ow_read){.label = "borrower", .timeout_ms = WAIT_MS}, &reader, NULL);
+    b->rc = ow_reader_acquire(
+        b->line->db, &(struct ow_read){.label = "borrower", .timeout_ms = WAIT_MS}, &reader, NULL);
     if (b->rc)
         return NULL;
     mutex_lock(&b->line->lock);
@@ -216,12 +226,10 @@ static void takes_a_reader_back_without_transaction_or_running_statement(void **
     write_item(db, 2);
     struct ow_conn *reader = acquire(db, 0);
     sqlite3 *handle = ow_conn_handle(reader);
-    sqlite3_stmt *stmt, *own;
+    sqlite3_stmt *stmt;
     assert_int_equal(ow_exec(reader, "BEGIN", NULL), 0);
     assert_int_equal(ow_prepare(reader, "SELECT value FROM item", &stmt, NULL), 0);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-    assert_int_equal(sqlite3_prepare_v2(handle, "SELECT id FROM item", -1, &own, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(own), SQLITE_ROW);
     write_item(db, 3);
     ow_reader_release(reader);
 
@@ -230,9 +238,107 @@ static void takes_a_reader_back_without_transaction_or_running_statement(void **
     assert_true(sqlite3_get_autocommit(handle));
     for (sqlite3_stmt *s = sqlite3_next_stmt(handle, NULL); s; s = sqlite3_next_stmt(handle, s))
         assert_false(sqlite3_stmt_busy(s));
-    sqlite3_finalize(own);
     ow_reader_release(reader);
     assert_int_equal(read_int(db, "SELECT count(*) FROM item"), 3);
+    close_items(db);
+}
+
+/* The statement stays valid for its owner, the connection is not lent again. */
+static void tells_of_a_leaked_statement_and_retires_its_connection(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow_options options;
+    struct events events;
+    ow_options_init(&options, NULL);
+    events_init(&events, &options);
+    options.readers = 1;
+    struct ow *db = open_items(dir, &options);
+    write_item(db, 7);
+    struct ow_conn *reader = acquire(db, 0);
+    sqlite3_stmt *own, *cached;
+    assert_int_equal(ow_prepare(reader, "SELECT 1 ; ", &cached, NULL), 0);
+    assert_int_equal(
+        sqlite3_prepare_v2(ow_conn_handle(reader), "SELECT id FROM item", -1, &own, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(own), SQLITE_ROW);
+    assert_int_equal(ow_reader_release(reader), 0);
+    assert_int_equal(events_count(&events, OW_EVENT_LEAK), 1);
+    assert_string_equal(events.text[OW_EVENT_LEAK], "SELECT id FROM item");
+
+    reader = acquire(db, 0);
+    assert_ptr_not_equal(ow_conn_handle(reader), sqlite3_db_handle(own));
+    assert_int_equal(read_int_outside(items_path(dir), "SELECT count(*) FROM item"), 1);
+    ow_reader_release(reader);
+    assert_int_equal(sqlite3_step(own), SQLITE_ROW);
+    assert_int_equal(sqlite3_finalize(own), SQLITE_OK);
+    assert_int_equal(events_count(&events, OW_EVENT_LEAK), 1);
+    close_items(db);
+    events_fini(&events);
+}
+
+static int make_text_index(struct ow_conn *conn, void *ctx, struct ow_err *err)
+{
+    (void)ctx;
+    int rc = ow_exec(conn, "CREATE VIRTUAL TABLE words USING fts5(text)", err);
+    return rc ? rc : ow_exec(conn, "INSERT INTO words VALUES('one two three')", err);
+}
+
+/* FTS5 keeps prepared statements of its own on the connection. */
+static void takes_statements_of_virtual_tables_for_no_leak(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow_options options;
+    struct events events;
+    ow_options_init(&options, NULL);
+    events_init(&events, &options);
+    options.readers = 1;
+    struct ow *db = open_items(dir, &options);
+    struct ow_err err = {0};
+    if (ow_write(db, OW_LANE_NORMAL, make_text_index, NULL, WAIT_MS, &err)) {
+        print_message("this SQLite has no FTS5: %s\n", err.text);
+    } else {
+        sqlite3 *handle = NULL;
+        for (int i = 0; i < 5; i++) {
+            struct ow_conn *reader = acquire(db, 0);
+            int64_t found = 0;
+            if (i == 4)
+                assert_ptr_equal(ow_conn_handle(reader), handle);
+            handle = ow_conn_handle(reader);
+            assert_int_equal(ow_get_int(reader, "SELECT count(*) FROM words WHERE text MATCH 'two'",
+                                        NULL, 0, &found, NULL),
+                             0);
+            assert_int_equal(found, 1);
+            ow_reader_release(reader);
+        }
+    }
+    assert_int_equal(events_count(&events, OW_EVENT_LEAK), 0);
+    close_items(db);
+    events_fini(&events);
+}
+
+static void replaces_a_connection_that_lost_its_guard(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_with_readers(dir, 1);
+    struct ow_conn *reader = acquire(db, 0);
+    sqlite3_set_authorizer(ow_conn_handle(reader), NULL, NULL);
+    assert_int_equal(ow_exec(reader, "PRAGMA query_only=0", NULL), 0);
+    ow_reader_release(reader);
+    reader = acquire(db, 0);
+    assert_int_equal(ow_exec(reader, "PRAGMA query_only=0", NULL), OW_CALLER);
+    sqlite3_busy_timeout(ow_conn_handle(reader), 1);
+    sqlite3_progress_handler(ow_conn_handle(reader), 0, NULL, NULL);
+    ow_reader_release(reader);
+    reader = acquire(db, 20);
+    assert_int_equal(ow_exec(reader,
+                             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+                             "SELECT count(*) FROM n",
+                             NULL),
+                     OW_TIMEOUT);
+    ow_reader_release(reader);
     close_items(db);
 }
 
@@ -271,10 +377,13 @@ int main(void)
         cmocka_unit_test(refuses_every_statement_that_changes_something),
         cmocka_unit_test(fails_where_the_guard_is_not_what_refuses),
         cmocka_unit_test(allows_whatever_only_reads),
-        cmocka_unit_test(says_when_no_reader_came_back_in_time),
+        cmocka_unit_test(says_who_holds_the_readers_when_none_came_back_in_time),
         cmocka_unit_test(lends_first_come_first_served),
         cmocka_unit_test(ends_a_query_that_runs_longer_than_allowed),
         cmocka_unit_test(takes_a_reader_back_without_transaction_or_running_statement),
+        cmocka_unit_test(tells_of_a_leaked_statement_and_retires_its_connection),
+        cmocka_unit_test(takes_statements_of_virtual_tables_for_no_leak),
+        cmocka_unit_test(replaces_a_connection_that_lost_its_guard),
         cmocka_unit_test(opens_a_new_connection_in_place_of_a_bad_one),
         cmocka_unit_test(sees_a_write_as_soon_as_it_was_acknowledged),
     };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "onewriter/loan.h"
 #include "onewriter/statements.h"
 #include "ow_support.h"
 
@@ -73,25 +74,98 @@ static void hands_a_statement_out_reset_and_without_values(void **state)
     close_memory(db, &cache);
 }
 
-static void evicts_what_earlier_borrowers_used_least_recently(void **state)
+static void begin(struct ow_statements *cache, uint32_t limit)
+{
+    ow_statements_init(cache, limit, NULL);
+    ow_statements_begin(cache);
+}
+
+static bool holds(struct ow_statements *cache, sqlite3 *db, const char *sql)
+{
+    for (sqlite3_stmt *s = sqlite3_next_stmt(db, NULL); s; s = sqlite3_next_stmt(db, s))
+        if (strcmp(sqlite3_sql(s), sql) == 0)
+            return ow_statements_has(cache, s);
+    return false;
+}
+
+static void evicts_what_was_used_least_recently(void **state)
+{
+    (void)state;
+    sqlite3 *db = open_memory();
+    struct ow_statements cache;
+    begin(&cache, 3);
+    get(&cache, db, "SELECT 1");
+    get(&cache, db, "SELECT 2");
+    get(&cache, db, "SELECT 3");
+    get(&cache, db, "SELECT 1");
+    ow_statements_begin(&cache);
+    get(&cache, db, "SELECT 4");
+    assert_false(holds(&cache, db, "SELECT 2"));
+    get(&cache, db, "SELECT 5");
+    assert_false(holds(&cache, db, "SELECT 3"));
+    assert_true(holds(&cache, db, "SELECT 1"));
+    assert_true(holds(&cache, db, "SELECT 4"));
+    assert_true(holds(&cache, db, "SELECT 5"));
+    close_memory(db, &cache);
+}
+
+static void keeps_to_its_limit_over_many_borrowers(void **state)
+{
+    (void)state;
+    sqlite3 *db = open_memory();
+    struct ow_statements cache;
+    char text[32];
+    begin(&cache, 16);
+    sqlite3_stmt *kept = get(&cache, db, "SELECT 'kept'");
+    for (int i = 0; i < 3000; i++) {
+        ow_statements_begin(&cache);
+        snprintf(text, sizeof(text), "SELECT %d", i * i);
+        sqlite3_stmt *stmt = get(&cache, db, text);
+        assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+        assert_int_equal(sqlite3_column_int(stmt, 0), i * i);
+        assert_ptr_equal(get(&cache, db, "SELECT 'kept'"), kept);
+        assert_in_range(cache.count, 2, 16);
+    }
+    close_memory(db, &cache);
+}
+
+static void shrinks_to_its_limit_when_the_next_borrower_comes(void **state)
+{
+    (void)state;
+    sqlite3 *db = open_memory();
+    struct ow_statements cache;
+    char text[32];
+    begin(&cache, 8);
+    for (int i = 0; i < 50; i++) {
+        snprintf(text, sizeof(text), "SELECT %d", i);
+        get(&cache, db, text);
+    }
+    assert_int_equal(cache.count, 50);
+    ow_statements_begin(&cache);
+    assert_int_equal(cache.count, 8);
+    for (int i = 42; i < 50; i++) {
+        snprintf(text, sizeof(text), "SELECT %d", i);
+        assert_true(holds(&cache, db, text));
+    }
+    close_memory(db, &cache);
+}
+
+/* Where the hash looks or does not look. */
+static void tells_long_texts_apart_by_any_byte(void **state)
 {
     (void)state;
     sqlite3 *db = open_memory();
     struct ow_statements cache = {0};
-    char text[32];
-    get(&cache, db, "SELECT 'kept'");
-    for (int i = 0; i < 1000; i++) {
-        ow_statements_begin(&cache);
-        snprintf(text, sizeof(text), "SELECT %d", i);
-        get(&cache, db, text);
-        get(&cache, db, "SELECT 'kept'");
+    char text[64];
+    for (size_t at = 8; at < 40; at++) {
+        memset(text, 0, sizeof(text));
+        snprintf(text, sizeof(text), "SELECT '%032d'", 0);
+        text[at] = '7';
+        sqlite3_stmt *stmt = get(&cache, db, text);
+        assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+        assert_int_equal(sqlite3_column_text(stmt, 0)[at - 8], '7');
     }
-    assert_in_range(cache.count, 2, 128);
-    uint32_t before = cache.count;
-    ow_statements_begin(&cache);
-    get(&cache, db, "SELECT 'kept'");
-    get(&cache, db, "SELECT 999");
-    assert_int_equal(cache.count, before);
+    assert_int_equal(cache.count, 32);
     close_memory(db, &cache);
 }
 
@@ -112,6 +186,94 @@ static void keeps_every_statement_of_the_present_borrower(void **state)
         assert_int_equal(sqlite3_column_int(stmts[i], 0), i);
     }
     close_memory(db, &cache);
+}
+
+static int add_column(struct ow_conn *conn, void *ctx, struct ow_err *err)
+{
+    (void)ctx;
+    int rc = ow_exec(conn, "ALTER TABLE item ADD COLUMN more INTEGER DEFAULT 5", err);
+    return rc ? rc : ow_exec(conn, "INSERT INTO item(value) VALUES(1)", err);
+}
+
+static void prepares_again_after_a_change_of_the_schema(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_items(dir, NULL);
+    const struct ow_read how = {.label = "test", .timeout_ms = WAIT_MS};
+    struct ow_conn *reader;
+    sqlite3_stmt *stmt, *again;
+    bool row;
+    assert_int_equal(ow_reader_acquire(db, &how, &reader, NULL), 0);
+    assert_int_equal(ow_prepare(reader, "SELECT * FROM item", &stmt, NULL), 0);
+    assert_int_equal(ow_step(reader, stmt, &row, NULL), 0);
+    assert_false(row);
+    assert_int_equal(sqlite3_column_count(stmt), 2);
+    assert_int_equal(ow_write(db, OW_LANE_NORMAL, add_column, NULL, WAIT_MS, NULL), 0);
+    assert_int_equal(ow_prepare(reader, "SELECT * FROM item", &again, NULL), 0);
+    assert_ptr_equal(again, stmt);
+    assert_int_equal(ow_step(reader, again, &row, NULL), 0);
+    assert_true(row);
+    assert_int_equal(sqlite3_column_count(again), 3);
+    assert_int_equal(ow_column_int(again, 2), 5);
+    ow_reader_release(reader);
+    close_items(db);
+}
+
+/* One thread prepares ever new texts in a small cache, another looks at what is shown. */
+struct looker {
+    struct ow_conn *conn;
+    _Atomic bool end;
+    int wrong, seen;
+};
+
+static void *look_at_the_text(void *arg)
+{
+    struct looker *l = arg;
+    char sql[64];
+    while (!atomic_load(&l->end)) {
+        ow_conn_copy_sql(l->conn, sql, sizeof(sql));
+        l->seen += sql[0] != '\0';
+        l->wrong += sql[0] && strncmp(sql, "SELECT ", 7) != 0 && strncmp(sql, "PRAGMA ", 7) != 0;
+    }
+    return NULL;
+}
+
+static void shows_the_text_prepared_last_to_other_threads(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow_options options;
+    ow_options_init(&options, NULL);
+    options.readers = 1;
+    options.statement_cache = 2;
+    struct ow *db = open_items(dir, &options);
+    const struct ow_read how = {.label = "test", .timeout_ms = WAIT_MS};
+    struct looker looker = {0};
+    pthread_t thread;
+    char sql[64], shown[64];
+    assert_int_equal(ow_reader_acquire(db, &how, &looker.conn, NULL), 0);
+    ow_reader_release(looker.conn);
+    assert_int_equal(thread_start(&thread, "looker", look_at_the_text, &looker, NULL), 0);
+    for (int i = 0; i < 2000; i++) {
+        struct ow_conn *reader;
+        int64_t got;
+        assert_int_equal(ow_reader_acquire(db, &how, &reader, NULL), 0);
+        snprintf(sql, sizeof(sql), "SELECT %d", i);
+        assert_int_equal(ow_get_int(reader, sql, NULL, 0, &got, NULL), 0);
+        assert_int_equal(got, i);
+        ow_conn_copy_sql(reader, shown, sizeof(shown));
+        assert_string_equal(shown, sql);
+        ow_reader_release(reader);
+    }
+    atomic_store(&looker.end, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(looker.wrong, 0);
+    assert_true(looker.seen > 0);
+    struct ow_metrics metrics;
+    ow_metrics_read(db, &metrics);
+    assert_true(metrics.statements_prepared >= 2000);
+    close_items(db);
 }
 
 static void refuses_texts_that_are_not_one_statement(void **state)
@@ -139,8 +301,13 @@ int main(void)
         cmocka_unit_test(finds_a_statement_again_by_its_text),
         cmocka_unit_test(is_not_fooled_by_a_buffer_that_holds_another_text),
         cmocka_unit_test(hands_a_statement_out_reset_and_without_values),
-        cmocka_unit_test(evicts_what_earlier_borrowers_used_least_recently),
+        cmocka_unit_test(evicts_what_was_used_least_recently),
+        cmocka_unit_test(keeps_to_its_limit_over_many_borrowers),
+        cmocka_unit_test(shrinks_to_its_limit_when_the_next_borrower_comes),
+        cmocka_unit_test(tells_long_texts_apart_by_any_byte),
         cmocka_unit_test(keeps_every_statement_of_the_present_borrower),
+        cmocka_unit_test(prepares_again_after_a_change_of_the_schema),
+        cmocka_unit_test(shows_the_text_prepared_last_to_other_threads),
         cmocka_unit_test(refuses_texts_that_are_not_one_statement),
     };
     return cmocka_run_group_tests_name("statements", tests, NULL, NULL);
