@@ -1,8 +1,9 @@
-/* Result codes (onewriter.h): one table says for every code of SQLite what it means for us.
- * Decisions are made from this table only, never from message texts, which are translated, reworded
- * and cut. An extended code that is not listed (a newer SQLite) falls back to its primary code.
- * What must stay true: the table is sorted by nothing and searched whole, because it is read on
- * failures only; a test compares it with every code that sqlite3.h defines. */
+/* Result codes (onewriter.h): one table says for every code of SQLite what it means for us, another
+ * what is done about each class. Decisions are made from this table only, never from message texts,
+ * which are translated, reworded and cut. An extended code that is not listed (a newer SQLite)
+ * falls back to its primary code. What must stay true: the table is sorted by nothing and searched
+ * whole, because it is read on failures only; a test compares it with every code that sqlite3.h
+ * defines. */
 #include "onewriter/onewriter.h"
 
 #include <errno.h>
@@ -218,6 +219,71 @@ const char *ow_code_name(int sqlite_code)
 {
     const struct code_row *row = row_of(sqlite_code);
     return row ? row->name : "SQLITE_?";
+}
+
+struct class_row {
+    const char *retry;  /* what the library does */
+    const char *advice; /* what an operator should do */
+};
+
+static const struct class_row class_rows[] = {
+    [OW_CLASS_OK] = {"nothing: it is no failure", "nothing"},
+    [OW_CLASS_BACK_OFF] = {"tries the same step again after a pause",
+                           "find the other process that holds the lock"},
+    [OW_CLASS_REDO] = {"rolls back and does the whole transaction again after a pause",
+                       "nothing, unless it happens often: then look for another writer"},
+    [OW_CLASS_RESOURCE] = {"frees memory and tries again after a pause",
+                           "give the process more memory or file descriptors"},
+    [OW_CLASS_CONFIG] = {"never tries again by itself",
+                         "check the path and the rights of the file and its folder"},
+    [OW_CLASS_HOLD] = {"keeps the jobs and waits for space",
+                       "free space on the disk that holds the database"},
+    [OW_CLASS_POISON] = {"stops writing for good and leaves the files as they are",
+                         "stop the program and keep the database with its -wal file before any "
+                         "repair"},
+    [OW_CLASS_CALLER] = {"undoes this job and tells its owner",
+                         "correct the statement or its values"},
+    [OW_CLASS_CANCELLED] = {"undoes this job and tells its owner",
+                            "nothing: it was cancelled, or ran into its time limit"},
+    [OW_CLASS_CONN] = {"opens a new connection and tries again after a pause",
+                       "check the disk and the file system if it happens again"},
+    [OW_CLASS_BUG] = {"undoes this job and tells its owner",
+                      "report it: the program uses the database wrongly"},
+};
+
+static const struct class_row *class_row_of(enum ow_class cls)
+{
+    return &class_rows[(size_t)cls < ARRAY_LEN(class_rows) ? cls : OW_CLASS_BUG];
+}
+
+const char *ow_class_retry(enum ow_class cls)
+{
+    return class_row_of(cls)->retry;
+}
+
+const char *ow_class_advice(enum ow_class cls)
+{
+    return class_row_of(cls)->advice;
+}
+
+const char *ow_code_text(enum ow_code code)
+{
+    static const char *const texts[] = {
+        [OW_OK] = "OW_OK",
+        [OW_CALLER] = "OW_CALLER",
+        [OW_TIMEOUT] = "OW_TIMEOUT",
+        [OW_QUEUE_FULL] = "OW_QUEUE_FULL",
+        [OW_CANCELLED] = "OW_CANCELLED",
+        [OW_DISK_FULL] = "OW_DISK_FULL",
+        [OW_RESOURCE] = "OW_RESOURCE",
+        [OW_CONFIG] = "OW_CONFIG",
+        [OW_IO] = "OW_IO",
+        [OW_CORRUPT] = "OW_CORRUPT",
+        [OW_UNKNOWN] = "OW_UNKNOWN",
+        [OW_CLOSED] = "OW_CLOSED",
+        [OW_BUG] = "OW_BUG",
+    };
+    return (size_t)code < ARRAY_LEN(texts) ? texts[code] : "OW_?";
 }
 
 /* Fixed in 3.51.3, with back-ports to the 3.50 and 3.44 lines. 3.52.0 was withdrawn for other

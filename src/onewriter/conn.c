@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "onewriter/backup.h"
 #include "onewriter/database.h"
 #include "onewriter/fail.h"
 #include "onewriter/guard.h"
@@ -42,7 +43,7 @@ static int wait_for_lock(void *ctx, int tries)
 
 static int check_deadline(void *ctx)
 {
-    struct ow_conn *conn = ctx;
+    const struct ow_conn *conn = ctx;
     return (conn->run_until_us != INT64_MAX && clock_monotonic_us() >= conn->run_until_us) ||
            ow_stop_passed(conn->stop) || ow_conn_is_cancelled(conn) ||
            atomic_load_explicit(&conn->pin.revoked, memory_order_relaxed);
@@ -285,6 +286,8 @@ int ow_conn_close(struct ow_conn *conn)
     int leaks = 0;
     if (!conn->db)
         return 0;
+    if (conn->role == OW_WRITER)
+        ow_backup_detach(conn->owner, conn->db);
     ow_conn_reset(conn);
     ow_statements_fini(&conn->statements);
     if (sqlite3_close(conn->db) != SQLITE_OK)
@@ -362,8 +365,8 @@ int ow_conn_read_int(struct ow_conn *conn, const char *sql, int64_t *out, struct
 
 sqlite3 *ow_conn_handle(struct ow_conn *conn)
 {
-    conn->uncounted = true; /* whatever is done with it */
     conn->handle_given = true;
+    conn->uncounted = true; /* whatever is done with it */
     return conn->db;
 }
 

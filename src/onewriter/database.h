@@ -2,7 +2,6 @@
 #ifndef ONEWRITER_DATABASE_H
 #define ONEWRITER_DATABASE_H
 
-#include "base/clock.h"
 #include "onewriter/executor.h"
 #include "onewriter/place.h"
 #include "onewriter/pool.h"
@@ -35,6 +34,7 @@ struct ow {
     struct ow_executor executor;
     struct ow_writer writer;
     struct ow_watch watch;
+    struct ow_backup *backups; /* under way; guarded by owning the writer's connection */
 };
 
 /* Every public call passes here: refused in a forked child (CLOSED), from a job of this database

@@ -71,19 +71,20 @@ static enum ow_code code_of(enum ow_class class, int sqlite_code)
     return OW_BUG;
 }
 
+/* What an operator should do, where the reason alone does not say it. */
 static const char *advice(enum ow_class class, int sqlite_code)
 {
     switch (class) {
     case OW_CLASS_RESOURCE:
-        return (sqlite_code & 0xff) == SQLITE_CANTOPEN
-                   ? "; the process ran out of file descriptors: raise LimitNOFILE or ulimit -n"
-                   : "";
+        if ((sqlite_code & 0xff) == SQLITE_CANTOPEN)
+            return "the process ran out of file descriptors: raise LimitNOFILE or ulimit -n";
+        return ow_class_advice(class);
+    case OW_CLASS_BACK_OFF:
     case OW_CLASS_CONFIG:
-        return "; check the path and the rights of the file and its folder";
     case OW_CLASS_HOLD:
-        return "; free space on the disk that holds the database";
     case OW_CLASS_POISON:
-        return "; stop the program and keep the database with its -wal file before any repair";
+    case OW_CLASS_CONN:
+        return ow_class_advice(class);
     default:
         return "";
     }
@@ -112,8 +113,10 @@ int ow_fail_sqlite(sqlite3 *db, int rc, const char *what, struct ow_err *err)
         char text[96];
         snprintf(why, sizeof(why), ", %s", strerror_r(sys_errno, text, sizeof(text)));
     }
-    ow_fail(err, result, "%s: %s (%s%s)%s", what, said ? sqlite3_errmsg(db) : sqlite3_errstr(code),
-            ow_code_name(code), why, advice(class, code));
+    const char *what_to_do = advice(class, code);
+    ow_fail(err, result, "%s: %s (%s%s)%s%s", what,
+            said ? sqlite3_errmsg(db) : sqlite3_errstr(code), ow_code_name(code), why,
+            *what_to_do ? "; " : "", what_to_do);
     if (err) {
         err->sqlite_code = code;
         err->sys_errno = sys_errno;

@@ -283,12 +283,13 @@ static void run_bare(struct ow_writer *writer, struct ow_job *job)
 static bool fill(struct ow_writer *writer, bool only)
 {
     const struct ow_options *options = writer->options;
-    int64_t until_us = clock_monotonic_us() + (int64_t)options->group_max_ms * 1000;
+    int64_t now_us = clock_monotonic_us();
+    int64_t until_us = now_us + (int64_t)options->group_max_ms * 1000;
     struct ow_job *job;
     uint32_t rows = 0;
+    atomic_store(&writer->busy_since_us, now_us);
     writer->durable_members = 0;
-    while ((int)writer->members.count < options->group_max_jobs &&
-           (job = next_job(writer, only))) {
+    while ((int)writer->members.count < options->group_max_jobs && (job = next_job(writer, only))) {
         if (job->bare) {
             run_bare(writer, job);
             return false;
@@ -441,6 +442,7 @@ void ow_group_run(struct ow_writer *writer, bool only)
     }
     writer->last_group_us = clock_monotonic_us();
     ow_lanes_note_group(writer->lanes, jobs);
+    atomic_store(&writer->busy_since_us, 0);
     ow_group_answer(writer);
     if (!writer->reopen && !atomic_load(&writer->counters->poisoned) &&
         ow_wal_after_group(&writer->wal, &writer->conn, writer->counters, &why) != 0)

@@ -21,6 +21,7 @@ struct ow_place {
     struct ow_place *next;
     struct cond granted;
     uint32_t bytes;
+    int64_t since_us;
     bool has;
 };
 
@@ -96,8 +97,8 @@ static void leave_line(struct ow_lane_queue *lane, struct ow_place *place)
 static bool stand_in_line(struct ow_lanes *lanes, struct ow_lane_queue *lane, uint32_t bytes,
                           int64_t deadline_us)
 {
-    struct ow_place place = {.bytes = bytes};
-    if (clock_monotonic_us() >= deadline_us)
+    struct ow_place place = {.bytes = bytes, .since_us = clock_monotonic_us()};
+    if (place.since_us >= deadline_us)
         return false;
     cond_init(&place.granted);
     *(lane->last ? &lane->last->next : &lane->first) = &place;
@@ -365,4 +366,19 @@ void ow_lanes_measure(struct ow_lanes *lanes, struct ow_metrics *out)
             .rejected = lane->rejected,
         };
     }
+}
+
+int ow_lanes_list(struct ow_lanes *lanes, struct ow_who *out, int max)
+{
+    int64_t now_us = clock_monotonic_us();
+    int n = 0;
+    LOCK(&lanes->lock);
+    for (int i = 0; i < OW_LANES; i++)
+        for (const struct ow_place *place = lanes->lane[i].first; place; place = place->next)
+            if (n++ < max)
+                out[n - 1] = (struct ow_who){.kind = OW_WHO_WAITS,
+                                             .lane = (enum ow_lane)i,
+                                             .label = "",
+                                             .age_us = now_us - place->since_us};
+    return n;
 }

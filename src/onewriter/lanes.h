@@ -56,8 +56,8 @@ void ow_lanes_close(struct ow_lanes *lanes);
 /* A caller wants to run its own job: true when the writer is idle and was so before, which makes
  * the caller its owner; it must call ow_lanes_disown. False: queue the job. */
 bool ow_lanes_own(struct ow_lanes *lanes);
-/* What a caller leaves behind for the writer thread: nothing, a need for an idle moment, or jobs that
- * were taken and are not settled. */
+/* What a caller leaves behind for the writer thread: nothing, a need for an idle moment, or jobs
+ * that were taken and are not settled. */
 enum ow_left { OW_LEFT_NOTHING, OW_LEFT_IDLE, OW_LEFT_JOBS };
 void ow_lanes_disown(struct ow_lanes *lanes, enum ow_left left);
 
@@ -82,5 +82,7 @@ void ow_lanes_get_trouble(struct ow_lanes *lanes, struct ow_err *out);
 
 /* Fills the lanes' lines. */
 void ow_lanes_measure(struct ow_lanes *lanes, struct ow_metrics *out);
+/* Copies at most max of the threads that wait for a place; returns how many there are. */
+int ow_lanes_list(struct ow_lanes *lanes, struct ow_who *out, int max);
 
 #endif

@@ -73,6 +73,7 @@ int ow_job_run(struct ow_writer *writer, struct ow_job *job, bool guarded, struc
     }
     writer->changes = sqlite3_total_changes64(conn->db);
     conn->uncounted = false;
+    atomic_store_explicit(&writer->busy_lane, job->lane, memory_order_relaxed);
     conn->in_job = true;
     int rc = call(writer, job, err);
     conn->in_job = false;

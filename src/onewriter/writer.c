@@ -157,26 +157,20 @@ static void hold(struct ow_writer *writer, const struct ow_err *why)
 /* Counts a failed attempt and pauses. False after the last one: told, and counted from anew. */
 static bool try_again(struct ow_writer *writer, const struct ow_err *why)
 {
-    int64_t delay_us;
-    const char *text = sqlite3_errstr(why->sqlite_code);
-    struct ow_event event = {.b = writer->retry.max_attempts, .text = text};
+    struct ow_event event;
     if (ow_stop_passed(writer->stop))
         return false;
-    bool again = ow_retry_next(&writer->retry, &delay_us);
-    event.a = writer->retry.attempt;
-    if (!again) {
-        event.kind = OW_EVENT_GAVE_UP;
+    bool again = ow_retry_failed(&writer->retry, why, &event);
+    if (again)
+        ow_count_retry(writer->counters, why->sqlite_code);
+    else
         ow_count(&writer->counters->gave_up, 1);
-        ow_tell(writer->options, &event);
-        ow_retry_reset(&writer->retry);
-        return false;
-    }
-    event.kind = OW_EVENT_RETRY;
-    event.delay_ms = (double)delay_us / 1000;
-    ow_count_retry(writer->counters, why->sqlite_code);
     ow_tell(writer->options, &event);
-    pause_until(writer, delay_us);
-    return true;
+    if (again)
+        pause_until(writer, (int64_t)(event.delay_ms * 1000));
+    else
+        ow_retry_reset(&writer->retry);
+    return again;
 }
 
 /* Somebody's lock. Jobs wait for it until their own deadlines, however many attempts that takes:
@@ -226,6 +220,7 @@ int ow_writer_open(struct ow_writer *writer, struct ow *owner, struct ow_err *er
     writer->conn = (struct ow_conn){.options = options, .stop = writer->stop, .owner = owner};
     ow_retry_init(&writer->retry, options->max_attempts, options->retry_base_delay_ms,
                   options->retry_max_delay_ms);
+    ow_retry_limit(&writer->retry, options->retry_budget);
     struct ow_err why = {0};
     int rc;
     while ((rc = open_into(&writer->conn, writer->sql, &why)) != 0)
@@ -247,6 +242,7 @@ enum ow_fate ow_writer_resolve(struct ow_writer *writer, int64_t seq, int64_t at
     struct ow_retry retry = writer->retry;
     int64_t delay_us = 0;
     ow_retry_reset(&retry);
+    retry.budget = -1; /* what was committed is worth every attempt */
     while (reopen(writer, &why) != 0) {
         writer->reopen = true;
         if (!ow_retry_next(&retry, &delay_us) || ow_stop_passed(writer->stop))
@@ -321,8 +317,8 @@ bool ow_writer_run_here(struct ow_writer *writer, struct ow_job *job, bool *take
     run_group(writer, true);
     self = outer;
     ow_count(&writer->counters->groups_by_caller, 1);
-    bool idle = !atomic_load(&writer->idle_armed) &&
-                ow_wal_wants_idle(&writer->wal, writer->options);
+    bool idle =
+        !atomic_load(&writer->idle_armed) && ow_wal_wants_idle(&writer->wal, writer->options);
     ow_lanes_disown(writer->lanes, has_taken(writer) ? OW_LEFT_JOBS
                                    : idle            ? OW_LEFT_IDLE
                                                      : OW_LEFT_NOTHING);

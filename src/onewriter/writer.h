@@ -43,6 +43,8 @@ struct ow_writer {
     uint64_t runs;         /* of functions, so far: the number of each is its loan */
     int64_t changes;       /* sqlite3_total_changes64 when the running job began */
     int64_t last_group_us;
+    _Atomic int64_t busy_since_us;  /* when the running group began its jobs; 0 = none runs */
+    _Atomic int busy_lane;          /* of the job that runs */
     _Atomic bool idle_armed;        /* the thread waits for an idle moment */
     _Atomic uint32_t alone_waiting; /* culprits that were put back and not settled */
     int64_t seq, seq_at;            /* newest row of ow_commit that is known */

@@ -38,28 +38,15 @@ int store_fail(struct err *err, const struct ow_err *cause, const char *what)
     return code ? code : ERR_BUG;
 }
 
-/* The words of the seed page for the situations it names; the rest is told plainly. */
+/* What concerns the file itself names it; the rest is told in the library's words. */
 static void observe(void *ctx, const struct ow_event *event)
 {
     struct store *store = ctx;
     char text[480];
-    char level = 'W';
+    char level = ow_event_line(event, text, sizeof(text));
+    if (level == 'D')
+        return; /* figures, no news */
     switch (event->kind) {
-    case OW_EVENT_POOL_OPENED:
-        level = 'I';
-        snprintf(text, sizeof(text), "Database connection pool initialized with %lld connections",
-                 (long long)event->a);
-        break;
-    case OW_EVENT_RETRY:
-        snprintf(text, sizeof(text),
-                 "Database operation failed (attempt %lld/%lld): %s. Retrying in %.2fs...",
-                 (long long)event->a, (long long)event->b, event->text, event->delay_ms / 1000);
-        break;
-    case OW_EVENT_GAVE_UP:
-        level = 'E';
-        snprintf(text, sizeof(text), "Database operation failed after %lld attempts: %s",
-                 (long long)event->a, event->text);
-        break;
     case OW_EVENT_FOREIGN_WRITE:
         snprintf(text, sizeof(text),
                  "Another process wrote to %s. Only nodewatch may write to it: "
@@ -67,23 +54,20 @@ static void observe(void *ctx, const struct ow_event *event)
                  store->path);
         break;
     case OW_EVENT_HOLD:
-        level = 'E';
         snprintf(text, sizeof(text),
                  "No space for %s: writing waits, nothing is lost. Free some disk "
                  "space. (%s)",
                  store->path, event->text ? event->text : "disk full");
         break;
     case OW_EVENT_RESUMED:
-        level = 'I';
         snprintf(text, sizeof(text), "Writing to %s has resumed", store->path);
         break;
     case OW_EVENT_POISONED:
-        level = 'E';
         snprintf(text, sizeof(text), "Writing to %s has stopped: %s", store->path,
                  event->text ? event->text : "");
         break;
     default:
-        return; /* checkpoints are figures, not news */
+        break;
     }
     store->log(store->log_ctx, level, text);
 }

@@ -99,6 +99,27 @@ static void knows_the_versions_that_carry_the_wal_reset_fix(void **state)
         assert_false(ow_sqlite_is_wal_reset_safe(unsafe[i]));
 }
 
+static void says_what_is_done_about_every_class(void **state)
+{
+    (void)state;
+    for (int cls = OW_CLASS_OK; cls <= OW_CLASS_BUG; cls++) {
+        assert_true(strlen(ow_class_retry((enum ow_class)cls)) > 10);
+        assert_true(strlen(ow_class_advice((enum ow_class)cls)) > 5);
+    }
+    assert_string_equal(ow_class_advice((enum ow_class)99), ow_class_advice(OW_CLASS_BUG));
+    assert_string_equal(ow_class_retry((enum ow_class) - 1), ow_class_retry(OW_CLASS_BUG));
+}
+
+static void names_its_own_codes(void **state)
+{
+    (void)state;
+    for (int code = OW_OK; code <= OW_BUG; code++)
+        assert_int_equal(strncmp(ow_code_text((enum ow_code)code), "OW_", 3), 0);
+    assert_string_equal(ow_code_text(OW_TIMEOUT), "OW_TIMEOUT");
+    assert_string_equal(ow_code_text(OW_BUG), "OW_BUG");
+    assert_string_equal(ow_code_text((enum ow_code)99), "OW_?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +130,8 @@ int main(void)
         cmocka_unit_test(never_lets_errno_soften_a_failed_fsync),
         cmocka_unit_test(falls_back_to_the_primary_code_of_an_unknown_one),
         cmocka_unit_test(knows_the_versions_that_carry_the_wal_reset_fix),
+        cmocka_unit_test(says_what_is_done_about_every_class),
+        cmocka_unit_test(names_its_own_codes),
     };
     return cmocka_run_group_tests_name("result codes", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Snapshots: several readers see one commit, whatever is written meanwhile. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "onewriter/database.h"
 #include "onewriter/snapshot.h"
 #include "ow_support.h"
