@@ -220,7 +220,7 @@ def test_the_quick_start_is_the_first_example():
         assert blocks()[0] == file.read(), "the first program of docs/onewriter.md is not examples/first.c"
 
 
-def test_every_piece_of_c_in_the_manual_compiles_and_its_programs_link():
+def test_every_piece_of_c_in_the_manual_compiles_and_its_programs_run():
     headers = "".join(f"#include <{name}>\n" for name in ["onewriter/onewriter.h", "stdio.h", "stdlib.h", "pthread.h"])
     with installed() as library:
         programs = 0
@@ -230,7 +230,7 @@ def test_every_piece_of_c_in_the_manual_compiles_and_its_programs_link():
             with open(source, "w", encoding="utf-8") as out:
                 out.write(block if whole else headers + block)
             if whole:
-                library.compile(source, more=["-pthread"])
+                library.run(library.compile(source, more=["-pthread"]))
                 programs += 1
             else:
                 call(*CC, *STRICT, "-Wno-unused-function", "-fsyntax-only", *library.flags("--cflags"), source)
@@ -247,7 +247,7 @@ def struct_fields(name):
 def test_the_manual_names_every_function_setting_event_code_and_class_of_the_header():
     words = set(re.findall(r"\w+", MANUAL))
     constants = set(re.findall(r"\b(OW_(?:EVENT|CLASS|WHO)_\w+)\b", HEADER)) - {"OW_EVENT_KINDS"}
-    codes = set(re.findall(r"^    (OW_[A-Z_]+) = \d+,", HEADER, re.M))
+    codes = set(re.findall(r"^    (OW_[A-Z_]+) = \d+,", re.search(r"enum ow_code \{.*?\}", HEADER, re.S).group(0), re.M))
     wanted = declared() | constants | codes | set(struct_fields("ow_options")) | set(struct_fields("ow_metrics"))
     assert not wanted - words, f"docs/onewriter.md lacks {sorted(wanted - words)}"
 
@@ -303,7 +303,8 @@ def test_the_manual_gives_the_defaults_and_the_profiles_of_the_library():
     with installed() as library:
         values = settings_of_the_library(library)
     profiles = list(values)
-    defaults = dict(re.findall(r"^\| `([\w.\[\]]+)` \| ([^|]+) \| ", MANUAL.split("## Settings")[1], re.M))
+    chapter = re.search(r"^## Settings$.*?(?=^\| profile)", MANUAL, re.M | re.S).group(0)
+    defaults = dict(re.findall(r"^\| `([\w.\[\]]+)` \| ([^|]+) \| ", chapter, re.M))
     by_sqlite = {"mmap_bytes"}  # its default depends on the SQLite that is linked
     for field, value in values["balanced"].items():
         if field not in by_sqlite:
@@ -320,6 +321,39 @@ def test_the_manual_gives_the_defaults_and_the_profiles_of_the_library():
     differ = {field for field in values["balanced"] for profile in profiles
               if values[profile][field] != values["balanced"][field]} | by_sqlite
     same(decided, differ, "the table of profiles")
+
+
+EVENT_LINES = r"""
+#include <onewriter/onewriter.h>
+#include <stdio.h>
+
+int main(void)
+{
+    for (int kind = 0; kind < OW_EVENT_KINDS; kind++) {
+        struct ow_event event = {(enum ow_event_kind)kind, 0, 0, 500, "database is locked"};
+        char line[400];
+        event.a = kind == OW_EVENT_POOL_OPENED ? 5 : kind == OW_EVENT_EXECUTOR_OPENED ? 10 : kind == OW_EVENT_RETRY ? 1 : 3;
+        event.b = kind == OW_EVENT_RETRY ? 3 : OW_LANE_BULK;
+        ow_event_line(&event, line, sizeof(line));
+        puts(line);
+    }
+    return 0;
+}
+"""
+
+
+def test_the_manual_gives_the_log_lines_of_the_library():
+    kinds = re.findall(r"^    (OW_EVENT_\w+),", HEADER, re.M)[:-1]
+    rows = dict(re.findall(r"^\| `(OW_EVENT_\w+)` \| `([^`]+)` \| ", MANUAL, re.M))
+    same(rows, kinds, "the table of events")
+    with installed() as library:
+        source = os.path.join(library.folder, "events.c")
+        with open(source, "w", encoding="utf-8") as out:
+            out.write(EVENT_LINES)
+        lines = library.run(library.compile(source)).splitlines()
+    assert len(lines) == len(kinds), lines
+    for kind, line in zip(kinds, lines):
+        assert line.startswith(rows[kind]), f"{kind}: {line}"
 
 
 if __name__ == "__main__":
