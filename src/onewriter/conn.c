@@ -40,8 +40,9 @@ static int wait_for_lock(void *ctx, int tries)
 
 static int check_deadline(void *ctx)
 {
-    const struct ow_conn *conn = ctx;
+    struct ow_conn *conn = ctx;
     return (conn->run_until_us != INT64_MAX && clock_monotonic_us() >= conn->run_until_us) ||
+           atomic_load_explicit(&conn->cancelled_loan, memory_order_relaxed) == conn->loan ||
            ow_stop_passed(conn->stop);
 }
 
@@ -183,6 +184,7 @@ int ow_conn_open(struct ow_conn *conn, enum ow_role role, struct ow_err *err)
     conn->busy_cap_us = conn->run_until_us = INT64_MAX;
     conn->random = (uint64_t)clock_monotonic_us() * 2 + 1;
     conn->bad = conn->in_job = false;
+    conn->loan = conn->loan ? conn->loan : 1; /* 0 is the loan that nobody cancelled */
     int rc = sqlite3_open_v2(conn->options->path, &conn->db, open_flags(conn), NULL);
     if (conn->db)
         sqlite3_extended_result_codes(conn->db, 1);
@@ -221,6 +223,40 @@ void ow_conn_reset(struct ow_conn *conn)
             sqlite3_reset(s);
 }
 
+uint32_t ow_conn_data_version(struct ow_conn *conn)
+{
+    unsigned version = 0;
+    sqlite3_file_control(conn->db, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+    return version;
+}
+
+int ow_conn_sync_log(struct ow_conn *conn, struct ow_err *err)
+{
+    sqlite3_file *log = NULL;
+    sqlite3_file_control(conn->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (!log || !log->pMethods)
+        return ow_fail(err, OW_BUG, "there is no write-ahead log to sync");
+    int rc = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    if (rc == SQLITE_OK)
+        return 0;
+    ow_fail(err, OW_IO, "syncing the write-ahead log failed (%s)", ow_code_name(rc));
+    if (err)
+        err->sqlite_code = SQLITE_IOERR_FSYNC;
+    return OW_IO;
+}
+
+/* Statements of which sqlite3_total_changes tells whether they changed something. */
+static bool is_counted(const char *sql)
+{
+    static const char *const words[] = {"INSERT", "UPDATE", "DELETE", "REPLACE", "SELECT", "WITH"};
+    while (*sql == ' ' || *sql == '\n' || *sql == '\t')
+        sql++;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (sqlite3_strnicmp(sql, words[i], (int)strlen(words[i])) == 0)
+            return true;
+    return false;
+}
+
 int ow_conn_read_int(struct ow_conn *conn, const char *sql, int64_t *out, struct ow_err *err)
 {
     sqlite3_stmt *stmt;
@@ -242,6 +278,7 @@ int ow_conn_read_int(struct ow_conn *conn, const char *sql, int64_t *out, struct
 
 sqlite3 *ow_conn_handle(struct ow_conn *conn)
 {
+    conn->uncounted = true; /* whatever is done with it */
     return conn->db;
 }
 
@@ -249,6 +286,7 @@ int ow_prepare(struct ow_conn *conn, const char *sql, sqlite3_stmt **out, struct
 {
     if (ow_is_foreign(conn->owner, err))
         return OW_CLOSED;
+    conn->uncounted |= !is_counted(sql);
     return ow_statements_get(&conn->statements, conn->db, sql, out, err);
 }
 
@@ -256,6 +294,7 @@ int ow_exec(struct ow_conn *conn, const char *sql, struct ow_err *err)
 {
     if (ow_is_foreign(conn->owner, err))
         return OW_CLOSED;
+    conn->uncounted = true;
     int rc = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         return 0;

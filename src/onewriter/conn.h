@@ -2,6 +2,8 @@
 #ifndef ONEWRITER_CONN_H
 #define ONEWRITER_CONN_H
 
+#include <stdatomic.h>
+
 #include "onewriter/bell.h"
 #include "onewriter/onewriter.h"
 #include "onewriter/statements.h"
@@ -25,6 +27,9 @@ struct ow_conn {
     int64_t run_until_us;  /* statements end with INTERRUPT after this; INT64_MAX = never */
     uint64_t random;       /* spreads the polls of a foreign lock */
     bool in_job;           /* a job runs: the guard is strict */
+    bool uncounted;        /* something ran whose changes sqlite3_total_changes may not tell */
+    uint64_t loan;         /* number of the present loan or job */
+    _Atomic uint64_t cancelled_loan; /* its statements end with INTERRUPT */
     bool bad;              /* saw a failure that makes its files doubtful */
 };
 
@@ -38,6 +43,13 @@ void ow_conn_close(struct ow_conn *conn);
 void ow_conn_begin(struct ow_conn *conn);
 /* Ends statements that still run, whoever prepared them. */
 void ow_conn_reset(struct ow_conn *conn);
+
+/* A number that changes when this connection ends a transaction and when it begins one after another
+ * connection has committed: compare its value inside a transaction with that at the end of the one
+ * before. (PRAGMA data_version leaves the own part out, and costs a statement.) */
+uint32_t ow_conn_data_version(struct ow_conn *conn);
+/* Syncs the write-ahead log to the disk. */
+int ow_conn_sync_log(struct ow_conn *conn, struct ow_err *err);
 
 /* First column of the first row of sql as an integer. */
 int ow_conn_read_int(struct ow_conn *conn, const char *sql, int64_t *out, struct ow_err *err);

@@ -5,25 +5,34 @@
 #include "onewriter/pool.h"
 #include "onewriter/writer.h"
 
-/* Counts the threads inside calls that wait, so that ow_close knows when the last has left. */
-struct ow_gate {
-    struct mutex lock;
-    struct cond left;
-    int inside;
-    bool shut;
-};
+enum ow_life { OW_LIFE_OPEN, OW_LIFE_CLOSING, OW_LIFE_CLOSED };
 
 struct ow {
     struct ow_options options; /* path is owned */
     uint32_t fork_count;       /* of the process that opened it */
+    _Atomic int life;          /* enum ow_life */
+    _Atomic uint32_t inside;   /* calls that use the parts below */
+    struct ow_bell left;       /* rings when the last of them leaves a closing handle */
     struct ow_counters counters;
     struct ow_stop stop;
-    struct ow_bell answered;
-    struct ow_gate gate;
+    struct ow_bell answered; /* rings when jobs are done or a commit became visible */
     struct ow_lanes lanes;
     struct ow_pool pool;
     struct ow_writer writer;
 };
+
+/* Every public call passes here: refused in a forked child (CLOSED), from a job of this database
+ * (BUG) and once the handle is closed; while it is being closed only OW_WHILE_CLOSING may enter.
+ * 0: the parts stay until ow_leave. */
+enum ow_rule { OW_WHILE_OPEN, OW_WHILE_CLOSING };
+int ow_enter(struct ow *db, enum ow_rule rule, struct ow_err *err);
+void ow_leave(struct ow *db);
+
+/* clock_monotonic_us() after so many milliseconds; negative counts as 0. */
+int64_t ow_deadline_after(int timeout_ms);
+
+/* Waits until the job is done or deadline_us. True when it is done. */
+bool ow_job_await(struct ow *db, struct ow_job *job, int64_t deadline_us);
 
 /* Runs fn on the writer's connection between two groups, outside of any transaction, and waits for
  * its end as ow_write does. For checkpoints, vacuum and backup steps. */

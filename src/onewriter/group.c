@@ -1,59 +1,101 @@
 /* One group (writer.h): BEGIN IMMEDIATE, jobs, the commit's number, COMMIT. The wait for a foreign
- * lock happens in BEGIN, before any job is taken, so jobs can be withdrawn meanwhile. A job needs a
- * savepoint only when others have already run in the transaction; the first never does, so a lone
- * job costs none. Some failures (FULL, IOERR, NOMEM, INTERRUPT, OR ROLLBACK) end the whole
- * transaction whatever the savepoints: then the innocent run again first, together, and the culprit
- * after them in a transaction of its own. What must stay true: a job is settled as committed only
- * after COMMIT returned OK or its number was read back; members, redo and settled hold each taken
- * job exactly once. */
+ * lock happens in BEGIN, before any job is taken, so jobs can be withdrawn meanwhile.
+ *
+ * A statement that fails is undone by SQLite, so a job that fails before it has changed anything
+ * leaves nothing to undo and costs the others nothing. One that has changed something takes the
+ * transaction with it: the innocent run again at once, and for a while savepoints guard the jobs
+ * after them. Savepoints would cost every job of every group a third of its speed to save that
+ * rare repetition. Some failures (FULL, IOERR, NOMEM, INTERRUPT, OR ROLLBACK) end the transaction
+ * whatever the savepoints: then the innocent run again first, together, and the culprit after them
+ * in a transaction of its own.
+ *
+ * What must stay true: a job is settled as committed only after COMMIT returned OK or its number
+ * was read back; taken, members, redo and settled hold each taken job exactly once. */
 #include "onewriter/writer.h"
 
 #include "base/clock.h"
+#include "onewriter/completion.h"
 #include "onewriter/fail.h"
 
+/* After a job was undone by repetition, so many jobs run under a savepoint. */
+#define GUARDED_JOBS 1000
+/* Jobs taken from the lanes at a time: few, since what was taken cannot be withdrawn. */
+#define TAKE_JOBS 64
+
 /* ---- answers ---- */
+
+static void settle(struct ow_writer *writer, struct ow_job *job, const struct ow_err *why)
+{
+    if (job->alone) {
+        job->alone = false;
+        atomic_fetch_sub(&writer->alone_waiting, 1);
+    }
+    if (why && job->err && job->err != why)
+        *job->err = *why;
+    else if (!why && job->err)
+        job->err->code = OW_OK;
+    if (why && !job->fn && !job->err)
+        ow_tell(writer->options,
+                &(struct ow_event){.kind = OW_EVENT_ROW_FAILED, .text = why->text});
+    ow_jobs_append(&writer->settled, job);
+}
 
 void ow_group_settle(struct ow_writer *writer, struct ow_jobs *list, const struct ow_err *why)
 {
     struct ow_job *job;
-    while ((job = ow_jobs_pop(list))) {
-        if (why)
-            job->err = *why;
-        else
-            job->err.code = OW_OK;
-        ow_count(why ? &writer->counters->jobs_failed : &writer->counters->jobs_committed, 1);
-        ow_jobs_append(&writer->settled, job);
-    }
+    ow_count(why ? &writer->counters->jobs_failed : &writer->counters->jobs_committed, list->count);
+    while ((job = ow_jobs_pop(list)))
+        settle(writer, job, why);
 }
 
-static void settle_failed(struct ow_writer *writer, struct ow_job *job)
+static void settle_failed(struct ow_writer *writer, struct ow_job *job, const struct ow_err *why)
 {
     ow_count(&writer->counters->jobs_failed, 1);
-    ow_jobs_append(&writer->settled, job);
+    settle(writer, job, why);
 }
 
 void ow_group_answer(struct ow_writer *writer)
 {
     struct ow_job *job;
+    struct ow_jobs rows = {0};
+    bool told = false;
     if (!writer->settled.first)
         return;
-    while ((job = ow_jobs_pop(&writer->settled)))
-        atomic_store(&job->state, OW_JOB_DONE); /* its owner may free it from here on */
-    ow_bell_ring(writer->answered);
+    int64_t now_us = clock_monotonic_us();
+    while ((job = ow_jobs_pop(&writer->settled))) {
+        ow_tally_add(&writer->counters->job_wait, now_us - job->submitted_us);
+        if (!job->fn && !job->err) {
+            ow_jobs_append(&rows, job);
+        } else {
+            told = true;
+            ow_job_finish(job); /* its owner may free it from here on */
+        }
+    }
+    if (rows.first)
+        ow_lanes_release(writer->lanes, &rows);
+    if (told)
+        ow_bell_ring(writer->answered);
+}
+
+static void expire_list(struct ow_writer *writer, struct ow_jobs *list, int64_t now_us)
+{
+    struct ow_job *next;
+    for (struct ow_job *job = list->first; job; job = next) {
+        next = job->next;
+        if (job->deadline_us > now_us)
+            continue;
+        ow_jobs_remove(list, job);
+        settle_failed(writer, job, &writer->trouble);
+    }
 }
 
 void ow_group_expire(struct ow_writer *writer)
 {
+    if (writer->trouble.code == OW_OK)
+        return; /* nothing keeps them: they run now */
     int64_t now_us = clock_monotonic_us();
-    struct ow_job *next;
-    for (struct ow_job *job = writer->redo.first; job; job = next) {
-        next = job->next;
-        if (job->deadline_us > now_us)
-            continue;
-        ow_jobs_remove(&writer->redo, job);
-        job->err = writer->trouble;
-        settle_failed(writer, job);
-    }
+    expire_list(writer, &writer->redo, now_us);
+    expire_list(writer, &writer->taken, now_us);
 }
 
 /* ---- begin and undo ---- */
@@ -71,44 +113,49 @@ static void undo_all(struct ow_writer *writer)
     if (is_open(writer) && ow_writer_step(writer, OW_SQL_ROLLBACK, &ignored) != 0 &&
         is_open(writer))
         writer->reopen = true;
+    writer->data_version = ow_conn_data_version(&writer->conn);
     ow_count(&writer->counters->jobs_rerun, writer->members.count);
     ow_jobs_prepend_all(&writer->redo, &writer->members);
 }
 
-/* True with an open transaction. False: nothing can be written now; who waited through all attempts
- * has been told why. */
-static bool begin(struct ow_writer *writer)
+/* All that wanted to write have left. */
+static bool is_needless(struct ow_writer *writer, bool only)
+{
+    return !writer->redo.first && !writer->taken.first &&
+           (only || ow_lanes_are_empty(writer->lanes));
+}
+
+/* True with an open transaction. False: nothing can be written now; those concerned have been told
+ * or wait on. */
+static bool begin(struct ow_writer *writer, bool only)
 {
     struct ow_err why;
-    int64_t since_us = clock_monotonic_us();
     for (;;) {
-        ow_group_expire(writer);
-        writer->conn.busy_cap_us = ow_writer_redo_deadline(writer);
+        int64_t until_us =
+            clock_monotonic_us() + (int64_t)writer->options->attempt_timeout_ms * 1000;
+        int64_t taken_us = ow_writer_taken_deadline(writer);
+        writer->conn.busy_cap_us = until_us < taken_us ? until_us : taken_us;
         int rc = ow_writer_step(writer, OW_SQL_BEGIN, &why);
         writer->conn.busy_cap_us = INT64_MAX;
         if (!rc)
             return true;
         bool again = ow_writer_recover(writer, &why);
-        if (writer->reopen || ow_stop_passed(writer->stop))
+        ow_group_expire(writer);
+        ow_group_answer(writer);
+        if (writer->reopen || ow_stop_passed(writer->stop) || is_needless(writer, only))
             return false;
         if (!again)
             break;
     }
-    struct ow_jobs queued = {0};
     ow_group_settle(writer, &writer->redo, &why);
-    ow_lanes_take_older(writer->lanes, since_us, &queued);
-    ow_group_settle(writer, &queued, &why);
+    ow_group_settle(writer, &writer->taken, &why);
     return false;
 }
 
-/* Another process committed since our last group: tell, and take over its numbering. */
+/* Another connection committed since our last group: tell, and take over its numbering. */
 static int look_for_others(struct ow_writer *writer, struct ow_err *err)
 {
-    int64_t version = 0;
-    sqlite3_stmt *stmt = writer->sql[OW_SQL_DATA_VERSION];
-    if (sqlite3_step(stmt) == SQLITE_ROW)
-        version = sqlite3_column_int64(stmt, 0);
-    sqlite3_reset(stmt);
+    uint32_t version = ow_conn_data_version(&writer->conn);
     if (version == writer->data_version)
         return 0;
     writer->data_version = version;
@@ -120,45 +167,18 @@ static int look_for_others(struct ow_writer *writer, struct ow_err *err)
 
 /* ---- jobs ---- */
 
-/* Why a job failed that said nothing itself. */
-static void explain(struct ow_writer *writer, struct ow_job *job, int code)
-{
-    if (code && job->err.code == OW_OK)
-        ow_fail(&job->err, (enum ow_code)code, "the job returned %d and gave no reason", code);
-    if (!is_open(writer) && !job->err.sqlite_code) {
-        ow_fail_sqlite(writer->conn.db, sqlite3_extended_errcode(writer->conn.db),
-                       "the transaction was rolled back under the job", &job->err);
-        if (job->err.code == OW_OK)
-            ow_fail(&job->err, OW_BUG, "the job ended the transaction that it runs in");
-    }
-}
-
-/* Runs the job's function; 0 when its changes are in the open transaction. */
-static int run_job(struct ow_writer *writer, struct ow_job *job, bool guarded)
-{
-    struct ow_conn *conn = &writer->conn;
-    job->err.code = OW_OK;
-    job->err.sqlite_code = job->err.sys_errno = 0;
-    job->err.text[0] = '\0';
-    if (guarded && ow_writer_step(writer, OW_SQL_SAVEPOINT, &job->err) != 0)
-        return job->err.code;
-    ow_conn_begin(conn);
-    conn->in_job = true;
-    int rc = job->fn(conn, job->ctx, &job->err);
-    conn->in_job = false;
-    ow_conn_reset(conn);
-    if (!rc && is_open(writer))
-        return guarded ? ow_writer_step(writer, OW_SQL_RELEASE, &job->err) : 0;
-    explain(writer, job, rc);
-    return job->err.code;
-}
-
 /* Undoes one failed job; false when that took the whole transaction. */
 static bool undo_job(struct ow_writer *writer, bool guarded)
 {
     struct ow_err why;
-    return guarded && is_open(writer) && ow_writer_step(writer, OW_SQL_ROLLBACK_TO, &why) == 0 &&
-           ow_writer_step(writer, OW_SQL_RELEASE, &why) == 0;
+    if (guarded)
+        return is_open(writer) && ow_writer_step(writer, OW_SQL_ROLLBACK_TO, &why) == 0 &&
+               ow_writer_step(writer, OW_SQL_RELEASE, &why) == 0;
+    if (ow_job_left_nothing(writer))
+        return true;
+    if (is_open(writer) && writer->members.first)
+        writer->guarded = GUARDED_JOBS;
+    return false;
 }
 
 /* After undo_all: what was undone runs again, or is told why it cannot. */
@@ -184,29 +204,30 @@ static bool is_job_at_fault(const struct ow_err *err)
 
 static void put_back(struct ow_writer *writer, struct ow_job *job)
 {
-    struct ow_jobs list = {0};
-    ow_jobs_append(&list, job);
     ow_count(&writer->counters->jobs_rerun, 1);
-    ow_jobs_prepend_all(&writer->redo, &list);
+    ow_jobs_prepend(&writer->redo, job);
     undo_all(writer);
 }
 
 /* False when the transaction has ended. */
-static bool handle_failure(struct ow_writer *writer, struct ow_job *job, bool guarded)
+static bool handle_failure(struct ow_writer *writer, struct ow_job *job, bool guarded,
+                           const struct ow_err *err)
 {
-    if (is_job_at_fault(&job->err)) {
-        if (job->err.code == OW_CANCELLED && ow_stop_passed(writer->stop)) {
+    struct ow_err why = *err;
+    if (is_job_at_fault(&why)) {
+        if (why.code == OW_CANCELLED && ow_stop_passed(writer->stop)) {
             put_back(writer, job); /* the close ended it: answered with all that is left */
             return false;
         }
-        settle_failed(writer, job);
+        settle_failed(writer, job, &why);
         if (undo_job(writer, guarded))
             return true;
         undo_all(writer);
         return false;
     }
     bool shared = writer->members.first != NULL;
-    struct ow_err why = job->err;
+    if (!job->alone)
+        atomic_fetch_add(&writer->alone_waiting, 1);
     job->alone = true;
     put_back(writer, job);
     writer->reopen |= ow_err_class(&why) == OW_CLASS_CONN;
@@ -215,30 +236,61 @@ static bool handle_failure(struct ow_writer *writer, struct ow_job *job, bool gu
     return false;
 }
 
-static struct ow_job *next_job(struct ow_writer *writer)
+static struct ow_job *next_job(struct ow_writer *writer, bool only)
 {
-    struct ow_job *job = writer->redo.first;
-    if (!job)
-        return ow_lanes_take(writer->lanes);
-    if (job->alone && writer->members.first)
+    struct ow_jobs *from = &writer->redo;
+    if (!from->first && !only) {
+        from = &writer->taken;
+        if (!from->first)
+            ow_lanes_take(writer->lanes, from, TAKE_JOBS);
+    }
+    struct ow_job *job = from->first;
+    if (!job || ((job->alone || job->bare) && writer->members.first))
         return NULL;
-    return ow_jobs_pop(&writer->redo);
+    return ow_jobs_pop(from);
+}
+
+/* Runs a job that wants no transaction; nothing else is in the one that was begun. */
+static void run_bare(struct ow_writer *writer, struct ow_job *job)
+{
+    struct ow_err *err = ow_job_err(writer, job);
+    undo_all(writer);
+    if (ow_job_run(writer, job, false, err) != 0) {
+        struct ow_err why = *err;
+        settle_failed(writer, job, &why);
+        writer->reopen |= ow_err_class(&why) == OW_CLASS_CONN;
+        if (ow_err_class(&why) == OW_CLASS_POISON)
+            ow_writer_poison(writer, &why);
+        return;
+    }
+    struct ow_jobs list = {0};
+    ow_jobs_append(&list, job);
+    ow_group_settle(writer, &list, NULL);
 }
 
 /* Runs jobs until none is left or the group is full. False when the transaction has ended. */
-static bool fill(struct ow_writer *writer)
+static bool fill(struct ow_writer *writer, bool only)
 {
     const struct ow_options *options = writer->options;
     int64_t until_us = clock_monotonic_us() + (int64_t)options->group_max_ms * 1000;
     struct ow_job *job;
-    while ((int)writer->members.count < options->group_max_jobs && (job = next_job(writer))) {
-        bool guarded = writer->members.first != NULL;
-        bool last = job->alone;
-        if (run_job(writer, job, guarded) == 0)
-            ow_jobs_append(&writer->members, job);
-        else if (!handle_failure(writer, job, guarded))
+    uint32_t rows = 0;
+    while ((int)writer->members.count < options->group_max_jobs &&
+           (job = next_job(writer, only))) {
+        if (job->bare) {
+            run_bare(writer, job);
             return false;
-        if (last || clock_monotonic_us() >= until_us || ow_stop_passed(writer->stop))
+        }
+        bool guarded = writer->guarded > 0 && job->fn && writer->members.first;
+        bool last = job->alone;
+        struct ow_err *err = ow_job_err(writer, job);
+        writer->guarded -= writer->guarded > 0;
+        if (ow_job_run(writer, job, guarded, err) == 0)
+            ow_jobs_append(&writer->members, job);
+        else if (!handle_failure(writer, job, guarded, err))
+            return false;
+        bool look = job->fn || ++rows % 16 == 0; /* a look at the clock costs a part of a row */
+        if (last || (look && clock_monotonic_us() >= until_us) || ow_stop_passed(writer->stop))
             break;
     }
     return true;
@@ -258,8 +310,12 @@ static void committed(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms)
         job->commit_seq = seq;
     if (atomic_load(&writer->stop->at_us) != INT64_MAX)
         writer->drained += writer->members.count;
-    ow_group_settle(writer, &writer->members, NULL);
-    ow_retry_reset(&writer->retry);
+    ow_retry_succeeded(&writer->retry);
+    writer->trouble.code = OW_OK;
+    if (writer->in_trouble) {
+        writer->in_trouble = false;
+        ow_lanes_set_trouble(writer->lanes, NULL);
+    }
     if (atomic_exchange(&counters->holding, false))
         ow_tell(writer->options, &(struct ow_event){.kind = OW_EVENT_RESUMED});
 }
@@ -281,26 +337,52 @@ static bool is_ambiguous(const struct ow_writer *writer, const struct ow_err *wh
     return !is_open(writer) && ow_err_class(why) != OW_CLASS_HOLD;
 }
 
-static void settle_unknown(struct ow_writer *writer, const struct ow_err *why)
+static void settle_unknown(struct ow_writer *writer, struct ow_jobs *list, const char *prefix,
+                           const struct ow_err *why)
 {
     struct ow_err unknown = *why;
-    ow_fail_prefix(&unknown, "whether this was committed is unknown");
+    ow_fail_prefix(&unknown, prefix);
     unknown.code = OW_UNKNOWN;
-    ow_group_settle(writer, &writer->members, &unknown);
+    ow_group_settle(writer, list, &unknown);
+}
+
+/* Syncs the log when a member asked for it. A log that cannot be synced ends all writing; its
+ * commit is there, so only those are told that wanted more. */
+static void settle_committed(struct ow_writer *writer)
+{
+    struct ow_jobs durable = {0}, all = writer->members;
+    struct ow_job *job;
+    struct ow_err why;
+    writer->members = (struct ow_jobs){0};
+    while ((job = ow_jobs_pop(&all)))
+        ow_jobs_append(job->durable ? &durable : &writer->members, job);
+    if (durable.first && !writer->options->synchronous_full) {
+        if (ow_conn_sync_log(&writer->conn, &why) != 0) {
+            ow_writer_poison(writer, &why);
+            settle_unknown(writer, &durable, "committed, but perhaps not on the disk", &why);
+        }
+        ow_count(&writer->counters->groups_durable, 1);
+    } else if (writer->options->synchronous_full) {
+        ow_count(&writer->counters->groups_durable, 1);
+    }
+    ow_group_settle(writer, &writer->members, NULL);
+    ow_group_settle(writer, &durable, NULL);
 }
 
 static void commit_failed(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms, bool ambiguous,
                           const struct ow_err *why)
 {
+    static const char unknown[] = "whether this was committed is unknown";
     if (ambiguous && ow_err_class(why) == OW_CLASS_POISON) {
-        settle_unknown(writer, why);
+        settle_unknown(writer, &writer->members, unknown, why);
     } else if (ambiguous) {
         switch (ow_writer_resolve(writer, seq, at_unix_ms)) {
         case OW_FATE_COMMITTED:
             committed(writer, seq, at_unix_ms);
+            settle_committed(writer);
             return;
         case OW_FATE_UNKNOWN:
-            settle_unknown(writer, why);
+            settle_unknown(writer, &writer->members, unknown, why);
             return;
         case OW_FATE_UNDONE:
             break;
@@ -327,23 +409,29 @@ static void commit(struct ow_writer *writer)
         commit_failed(writer, seq, at_unix_ms, is_ambiguous(writer, &why), &why);
         return;
     }
+    writer->data_version = ow_conn_data_version(&writer->conn);
     ow_tally_add(&writer->counters->commit, clock_monotonic_us() - start_us);
     committed(writer, seq, at_unix_ms);
+    settle_committed(writer);
 }
 
-void ow_group_run(struct ow_writer *writer)
+void ow_group_run(struct ow_writer *writer, bool only)
 {
     struct ow_err why;
-    if (begin(writer)) {
+    uint32_t jobs = 0;
+    if (begin(writer, only)) {
         if (look_for_others(writer, &why) != 0) {
             undo_all(writer);
             recover_or_fail(writer, &why);
-        } else if (fill(writer) && writer->members.first) {
+        } else if (fill(writer, only) && writer->members.first) {
+            jobs = writer->members.count;
             commit(writer);
         } else {
             undo_all(writer);
         }
     }
+    writer->last_group_us = clock_monotonic_us();
+    ow_lanes_note_group(writer->lanes, jobs);
     ow_group_answer(writer);
     if (!writer->reopen && !atomic_load(&writer->counters->poisoned) &&
         ow_wal_after_group(&writer->wal, &writer->conn, writer->counters, &why) != 0)

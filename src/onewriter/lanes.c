@@ -1,9 +1,12 @@
 /* The lanes (lanes.h). Each lane is first in, first out; the writer picks among them by credit: of
  * 13 picks, 8 are urgent, 4 normal, 1 bulk, and a lane without jobs gives its picks away. So urgent
  * work goes first and bulk work still moves. Who finds a lane full waits in line for a place; a
- * place that is freed goes to the first in that line and never becomes free for a newcomer. What
- * must stay true: `places` counts queued jobs plus granted places; the mutex is a leaf and is held
- * for a few instructions only. */
+ * place that is freed goes to the first in that line and never becomes free for a newcomer.
+ *
+ * The writer's connection has one owner at a time. A thread that finds it idle, and that was alone
+ * with it before, owns it for its own job and pays no hand-over; as soon as others wait, the writer
+ * thread owns it and groups their jobs. What must stay true: `places` and `bytes` count queued jobs
+ * and granted places; the mutex is a leaf and is held for a few instructions per job. */
 #include "onewriter/lanes.h"
 
 #include "base/clock.h"
@@ -11,99 +14,190 @@
 
 static const int weight[OW_LANES] = {8, 4, 1};
 
-void ow_jobs_append(struct ow_jobs *list, struct ow_job *job)
-{
-    job->next = NULL;
-    job->before = list->last;
-    *(list->last ? &list->last->next : &list->first) = job;
-    list->last = job;
-    list->count++;
-}
+/* So many lone groups in a row and a caller may run its own. */
+#define LONE_ENOUGH 2
 
-void ow_jobs_remove(struct ow_jobs *list, struct ow_job *job)
-{
-    *(job->before ? &job->before->next : &list->first) = job->next;
-    *(job->next ? &job->next->before : &list->last) = job->before;
-    list->count--;
-}
-
-struct ow_job *ow_jobs_pop(struct ow_jobs *list)
-{
-    struct ow_job *job = list->first;
-    if (job)
-        ow_jobs_remove(list, job);
-    return job;
-}
-
-void ow_jobs_prepend_all(struct ow_jobs *list, struct ow_jobs *from)
-{
-    struct ow_job *job;
-    struct ow_jobs all = *from;
-    *from = (struct ow_jobs){0};
-    while ((job = ow_jobs_pop(list)))
-        ow_jobs_append(&all, job);
-    *list = all;
-}
+struct ow_place {
+    struct ow_place *next;
+    struct cond granted;
+    uint32_t bytes;
+    bool has;
+};
 
 void ow_lanes_init(struct ow_lanes *lanes, const struct ow_lane_limit *limits)
 {
-    *lanes = (struct ow_lanes){.limit = limits};
+    *lanes = (struct ow_lanes){.lone = LONE_ENOUGH};
+    for (int i = 0; i < OW_LANES; i++)
+        lanes->lane[i].limit = &limits[i];
     mutex_init(&lanes->lock);
     cond_init(&lanes->work);
 }
 
 void ow_lanes_fini(struct ow_lanes *lanes)
 {
+    ow_slabs_fini(&lanes->slabs);
     cond_fini(&lanes->work);
     mutex_fini(&lanes->lock);
 }
 
-/* A job has left: its place goes to who waits, or becomes free. */
-static void free_place(struct ow_lane_queue *lane)
+/* ---- places ---- */
+
+static bool fits(const struct ow_lane_queue *lane, uint32_t bytes)
 {
-    if (!ow_turn_grant(&lane->turn, lane))
-        lane->places--;
+    const struct ow_lane_limit *limit = lane->limit;
+    return lane->places < limit->max_jobs &&
+           (lane->places == 0 || (uint64_t)lane->bytes + bytes <= limit->max_bytes);
 }
 
-static int get_place(struct ow_lanes *lanes, struct ow_lane_queue *lane, int64_t deadline_us,
-                     struct ow_err *err)
+static void use_place(struct ow_lane_queue *lane, uint32_t bytes)
 {
-    if (!lanes->closed && lane->places < lanes->limit[lane - lanes->lane].max_jobs) {
-        lane->places++;
-        return 0;
+    lane->places++;
+    lane->bytes += bytes;
+}
+
+/* Grants what is free to those who wait, in their order. */
+static void grant_places(struct ow_lane_queue *lane)
+{
+    struct ow_place *place;
+    while ((place = lane->first) && fits(lane, place->bytes)) {
+        use_place(lane, place->bytes);
+        lane->first = place->next;
+        if (!lane->first)
+            lane->last = NULL;
+        lane->waiting--;
+        place->has = true;
+        cond_signal(&place->granted);
     }
-    bool granted = !lanes->closed && ow_turn_wait(&lane->turn, &lanes->lock, deadline_us);
-    if (granted && lanes->closed)
-        free_place(lane);
-    if (lanes->closed)
-        return ow_fail(err, OW_CLOSED, "the database is being closed");
-    if (granted)
-        return 0;
-    return ow_fail(err, OW_QUEUE_FULL, "%u jobs are queued already and none left in time",
-                   (unsigned)lanes->limit[lane - lanes->lane].max_jobs);
 }
 
-int ow_lanes_put(struct ow_lanes *lanes, struct ow_job *job, int64_t deadline_us,
-                 struct ow_err *err)
+static void free_place(struct ow_lane_queue *lane, uint32_t bytes)
 {
-    LOCK(&lanes->lock);
-    struct ow_lane_queue *lane = &lanes->lane[job->lane];
-    int rc = get_place(lanes, lane, deadline_us, err);
-    if (rc)
-        return rc;
-    atomic_store(&job->state, OW_JOB_QUEUED);
-    ow_jobs_append(&lane->jobs, job);
-    lanes->queued++;
-    if (lanes->writer_waits)
-        cond_signal(&lanes->work);
-    return 0;
+    lane->places--;
+    lane->bytes -= bytes;
+    grant_places(lane);
+}
+
+static void leave_line(struct ow_lane_queue *lane, struct ow_place *place)
+{
+    struct ow_place *before = NULL;
+    for (struct ow_place *at = lane->first; at != place; at = at->next)
+        before = at;
+    *(before ? &before->next : &lane->first) = place->next;
+    if (lane->last == place)
+        lane->last = before;
+    lane->waiting--;
+}
+
+/* Waits, with the mutex held, for a place. */
+static bool stand_in_line(struct ow_lanes *lanes, struct ow_lane_queue *lane, uint32_t bytes,
+                          int64_t deadline_us)
+{
+    struct ow_place place = {.bytes = bytes};
+    if (clock_monotonic_us() >= deadline_us)
+        return false;
+    cond_init(&place.granted);
+    *(lane->last ? &lane->last->next : &lane->first) = &place;
+    lane->last = &place;
+    lane->waiting++;
+    while (!place.has && !lanes->closed &&
+           cond_wait_until(&place.granted, &lanes->lock, deadline_us))
+        ;
+    if (!place.has)
+        leave_line(lane, &place);
+    cond_fini(&place.granted);
+    return place.has;
 }
 
 static void unqueue(struct ow_lanes *lanes, struct ow_lane_queue *lane, struct ow_job *job)
 {
     ow_jobs_remove(&lane->jobs, job);
     lanes->queued--;
-    free_place(lane);
+    free_place(lane, job->bytes);
+}
+
+static bool drop_oldest(struct ow_lanes *lanes, struct ow_lane_queue *lane, struct ow_jobs *dropped)
+{
+    struct ow_job *job = lane->jobs.first;
+    if (!job)
+        return false;
+    unqueue(lanes, lane, job);
+    atomic_store(&job->state, OW_JOB_TAKEN);
+    lane->dropped++;
+    ow_jobs_append(dropped, job);
+    return true;
+}
+
+static int get_place(struct ow_lanes *lanes, struct ow_lane_queue *lane, uint32_t bytes,
+                     int64_t deadline_us, struct ow_jobs *dropped, struct ow_err *err)
+{
+    if (lanes->closed)
+        return ow_fail(err, OW_CLOSED, "the database is being closed");
+    if (lane->limit->policy == OW_DROP_OLDEST)
+        while (!fits(lane, bytes) && drop_oldest(lanes, lane, dropped))
+            ;
+    if (!lane->first && fits(lane, bytes)) {
+        use_place(lane, bytes);
+        return 0;
+    }
+    bool granted =
+        lane->limit->policy != OW_REJECT && stand_in_line(lanes, lane, bytes, deadline_us);
+    if (granted && lanes->closed)
+        free_place(lane, bytes);
+    if (lanes->closed)
+        return ow_fail(err, OW_CLOSED, "the database is being closed");
+    if (granted)
+        return 0;
+    lane->rejected++;
+    return ow_fail(err, OW_QUEUE_FULL, "%u jobs are queued already and none left in time%s%s",
+                   (unsigned)lane->jobs.count, lanes->trouble.code ? ": " : "",
+                   lanes->trouble.code ? lanes->trouble.text : "");
+}
+
+/* ---- producers ---- */
+
+static void enqueue(struct ow_lanes *lanes, struct ow_lane_queue *lane, struct ow_job *job)
+{
+    atomic_store_explicit(&job->state, OW_JOB_QUEUED, memory_order_relaxed);
+    ow_jobs_append(&lane->jobs, job);
+    lanes->queued++;
+    if (lanes->thread_waits && lanes->owner == OW_OWNER_NONE) {
+        lanes->thread_waits = false; /* once is enough */
+        cond_signal(&lanes->work);
+    }
+}
+
+int ow_lanes_put(struct ow_lanes *lanes, struct ow_job *job, int64_t deadline_us,
+                 struct ow_jobs *dropped, struct ow_err *err)
+{
+    struct ow_lane_queue *lane = &lanes->lane[job->lane];
+    LOCK(&lanes->lock);
+    int rc = get_place(lanes, lane, job->bytes, deadline_us, dropped, err);
+    if (!rc)
+        enqueue(lanes, lane, job);
+    return rc;
+}
+
+int ow_lanes_append(struct ow_lanes *lanes, const struct ow_row *model, int64_t deadline_us,
+                    struct ow_jobs *dropped, struct ow_err *err)
+{
+    struct ow_lane_queue *lane = &lanes->lane[model->job.lane];
+    size_t bytes = ow_row_bytes(model->sql, model->values, model->count);
+    if (bytes > UINT32_MAX / 2)
+        return ow_fail(err, OW_CALLER, "a row of %zu bytes is too long", bytes);
+    LOCK(&lanes->lock);
+    int rc = get_place(lanes, lane, (uint32_t)bytes, deadline_us, dropped, err);
+    if (rc)
+        return rc;
+    struct ow_row *row =
+        ow_slabs_copy(&lanes->slabs, bytes, model->sql, model->values, model->count);
+    if (!row) {
+        free_place(lane, (uint32_t)bytes);
+        return ow_fail(err, OW_RESOURCE, "no memory for a row of %zu bytes", bytes);
+    }
+    row->job = model->job;
+    row->job.bytes = (uint32_t)bytes;
+    enqueue(lanes, lane, &row->job);
+    return 0;
 }
 
 bool ow_lanes_withdraw(struct ow_lanes *lanes, struct ow_job *job)
@@ -112,6 +206,7 @@ bool ow_lanes_withdraw(struct ow_lanes *lanes, struct ow_job *job)
     if (atomic_load(&job->state) != OW_JOB_QUEUED)
         return false;
     unqueue(lanes, &lanes->lane[job->lane], job);
+    atomic_store(&job->state, OW_JOB_TAKEN);
     return true;
 }
 
@@ -120,23 +215,70 @@ void ow_lanes_close(struct ow_lanes *lanes)
     LOCK(&lanes->lock);
     lanes->closed = true;
     for (int i = 0; i < OW_LANES; i++)
-        while (ow_turn_grant(&lanes->lane[i].turn, &lanes->lane[i]))
-            lanes->lane[i].places++; /* each gives it back when it sees that all is closed */
+        for (struct ow_place *place = lanes->lane[i].first; place; place = place->next)
+            cond_signal(&place->granted);
     cond_signal(&lanes->work);
 }
 
-enum ow_wake ow_lanes_wait(struct ow_lanes *lanes, int64_t deadline_us)
+/* ---- ownership ---- */
+
+bool ow_lanes_own(struct ow_lanes *lanes)
 {
     LOCK(&lanes->lock);
-    lanes->writer_waits = true;
+    if (lanes->owner != OW_OWNER_NONE || lanes->queued || lanes->closed ||
+        lanes->lone < LONE_ENOUGH)
+        return false;
+    lanes->owner = OW_OWNER_CALLER;
+    return true;
+}
+
+void ow_lanes_disown(struct ow_lanes *lanes, enum ow_left left)
+{
+    LOCK(&lanes->lock);
+    lanes->owner = OW_OWNER_NONE;
+    lanes->called |= left != OW_LEFT_NOTHING;
+    lanes->left_over |= left == OW_LEFT_JOBS;
+    if (lanes->queued || lanes->called || lanes->closed)
+        cond_signal(&lanes->work);
+}
+
+void ow_lanes_note_group(struct ow_lanes *lanes, uint32_t jobs)
+{
+    LOCK(&lanes->lock);
+    lanes->lone = jobs == 1 && !lanes->queued ? lanes->lone + 1 : 0;
+}
+
+static bool is_due(const struct ow_lanes *lanes)
+{
+    return lanes->owner == OW_OWNER_NONE && (lanes->queued || lanes->called || lanes->closed);
+}
+
+enum ow_wake ow_lanes_wait(struct ow_lanes *lanes, int64_t deadline_us, bool has_work)
+{
+    LOCK(&lanes->lock);
+    if (lanes->owner == OW_OWNER_THREAD) { /* at its start the thread owns nothing */
+        if (has_work)
+            return OW_WAKE_WORK;
+        lanes->owner = OW_OWNER_NONE;
+    }
     bool in_time = true;
-    while (!lanes->queued && !lanes->closed && in_time)
-        in_time = cond_wait_until(&lanes->work, &lanes->lock, deadline_us);
-    lanes->writer_waits = false;
-    if (lanes->queued)
+    while (!is_due(lanes)) {
+        lanes->thread_waits = true;
+        /* A caller that owns the connection at the deadline wakes this thread when it is done. */
+        in_time = cond_wait_until(&lanes->work, &lanes->lock, in_time ? deadline_us : INT64_MAX);
+        lanes->called |= !in_time;
+    }
+    lanes->thread_waits = false;
+    lanes->owner = OW_OWNER_THREAD;
+    lanes->called = false;
+    bool left_over = lanes->left_over;
+    lanes->left_over = false;
+    if (lanes->queued || left_over)
         return OW_WAKE_WORK;
     return lanes->closed ? OW_WAKE_CLOSED : OW_WAKE_IDLE;
 }
+
+/* ---- the owner takes jobs ---- */
 
 static struct ow_lane_queue *pick_lane(struct ow_lanes *lanes)
 {
@@ -150,30 +292,58 @@ static struct ow_lane_queue *pick_lane(struct ow_lanes *lanes)
     return NULL;
 }
 
-struct ow_job *ow_lanes_take(struct ow_lanes *lanes)
+static void take_one(struct ow_lanes *lanes, struct ow_lane_queue *lane, struct ow_jobs *list)
 {
-    LOCK(&lanes->lock);
-    struct ow_lane_queue *lane = lanes->queued ? pick_lane(lanes) : NULL;
-    if (!lane)
-        return NULL;
-    lane->credit--;
     struct ow_job *job = lane->jobs.first;
     unqueue(lanes, lane, job);
-    atomic_store(&job->state, OW_JOB_TAKEN);
-    return job;
+    atomic_store_explicit(&job->state, OW_JOB_TAKEN, memory_order_relaxed);
+    ow_jobs_append(list, job);
 }
 
-void ow_lanes_take_older(struct ow_lanes *lanes, int64_t since_us, struct ow_jobs *list)
+bool ow_lanes_are_empty(struct ow_lanes *lanes)
 {
     LOCK(&lanes->lock);
-    for (int i = 0; i < OW_LANES; i++) {
-        struct ow_job *job;
-        while ((job = lanes->lane[i].jobs.first) && job->submitted_us < since_us) {
-            unqueue(lanes, &lanes->lane[i], job);
-            atomic_store(&job->state, OW_JOB_TAKEN);
-            ow_jobs_append(list, job);
-        }
+    return lanes->queued == 0;
+}
+
+void ow_lanes_take(struct ow_lanes *lanes, struct ow_jobs *list, uint32_t max)
+{
+    LOCK(&lanes->lock);
+    for (; max && lanes->queued; max--) {
+        struct ow_lane_queue *lane = pick_lane(lanes);
+        lane->credit--;
+        take_one(lanes, lane, list);
     }
+}
+
+void ow_lanes_take_all(struct ow_lanes *lanes, struct ow_jobs *list)
+{
+    LOCK(&lanes->lock);
+    for (int i = 0; i < OW_LANES; i++)
+        while (lanes->lane[i].jobs.first)
+            take_one(lanes, &lanes->lane[i], list);
+}
+
+void ow_lanes_release(struct ow_lanes *lanes, struct ow_jobs *rows)
+{
+    struct ow_job *job;
+    LOCK(&lanes->lock);
+    while ((job = ow_jobs_pop(rows)))
+        ow_slabs_release(&lanes->slabs, (struct ow_row *)job);
+}
+
+/* ---- sight ---- */
+
+void ow_lanes_set_trouble(struct ow_lanes *lanes, const struct ow_err *why)
+{
+    LOCK(&lanes->lock);
+    lanes->trouble = why ? *why : (struct ow_err){0};
+}
+
+void ow_lanes_get_trouble(struct ow_lanes *lanes, struct ow_err *out)
+{
+    LOCK(&lanes->lock);
+    *out = lanes->trouble;
 }
 
 void ow_lanes_measure(struct ow_lanes *lanes, struct ow_metrics *out)
@@ -181,8 +351,14 @@ void ow_lanes_measure(struct ow_lanes *lanes, struct ow_metrics *out)
     int64_t now_us = clock_monotonic_us();
     LOCK(&lanes->lock);
     for (int i = 0; i < OW_LANES; i++) {
-        const struct ow_jobs *jobs = &lanes->lane[i].jobs;
-        out->lane[i].queued = jobs->count;
-        out->lane[i].oldest_us = jobs->first ? now_us - jobs->first->submitted_us : 0;
+        const struct ow_lane_queue *lane = &lanes->lane[i];
+        const struct ow_job *first = lane->jobs.first;
+        out->lane[i] = (struct ow_lane_metrics){
+            .queued = lane->jobs.count,
+            .queued_bytes = lane->bytes,
+            .oldest_us = first && now_us > first->submitted_us ? now_us - first->submitted_us : 0,
+            .dropped = lane->dropped,
+            .rejected = lane->rejected,
+        };
     }
 }

@@ -42,48 +42,65 @@ bool ow_is_foreign(const struct ow *db, struct ow_err *err)
     return true;
 }
 
-static int64_t deadline_after(int timeout_ms)
+int64_t ow_deadline_after(int timeout_ms)
 {
     return clock_monotonic_us() + (int64_t)(timeout_ms > 0 ? timeout_ms : 0) * 1000;
 }
 
-/* ---- the gate ---- */
+/* ---- who is inside ---- */
 
-enum gate_rule { GATE_OPEN_ONLY, GATE_WHILE_CLOSING };
-
-static int gate_enter(struct ow *db, enum gate_rule rule, struct ow_err *err)
+int ow_enter(struct ow *db, enum ow_rule rule, struct ow_err *err)
 {
     if (ow_is_foreign(db, err))
         return OW_CLOSED;
     if (ow_writer_is_caller(&db->writer))
         return ow_fail(err, OW_BUG, "a job may not call the database that runs it");
-    LOCK(&db->gate.lock);
-    if (db->gate.shut && rule == GATE_OPEN_ONLY)
-        return ow_fail(err, OW_CLOSED, "the database is being closed");
-    db->gate.inside++;
-    return 0;
+    atomic_fetch_add(&db->inside, 1);
+    int life = atomic_load(&db->life);
+    if (life == OW_LIFE_OPEN || (life == OW_LIFE_CLOSING && rule == OW_WHILE_CLOSING))
+        return 0;
+    ow_leave(db);
+    return ow_fail(err, OW_CLOSED, "the database is closed or being closed");
 }
 
-static void gate_leave(struct ow *db)
+void ow_leave(struct ow *db)
 {
-    LOCK(&db->gate.lock);
-    if (--db->gate.inside == 0 && db->gate.shut)
-        cond_broadcast(&db->gate.left);
-}
-
-static void gate_shut(struct ow_gate *gate)
-{
-    LOCK(&gate->lock);
-    gate->shut = true;
+    if (atomic_fetch_sub(&db->inside, 1) == 1 && atomic_load(&db->life) != OW_LIFE_OPEN)
+        ow_bell_ring(&db->left);
 }
 
 /* Every job is answered and every waiter told by now, so this takes as long as threads take to
  * leave. */
-static void gate_wait(struct ow_gate *gate)
+static void wait_until_left(struct ow *db)
 {
-    LOCK(&gate->lock);
-    while (gate->inside)
-        cond_wait_until(&gate->left, &gate->lock, clock_monotonic_us() + 1000000);
+    for (;;) {
+        uint32_t seen = ow_bell_look(&db->left);
+        if (!atomic_load(&db->inside))
+            return;
+        ow_bell_wait(&db->left, seen, clock_monotonic_us() + 1000000);
+    }
+}
+
+/* ---- closed handles ---- */
+
+/* A call with a handle that was closed shall be answered, so its memory stays for a while: that of
+ * the last GRAVES handles. */
+#define GRAVES 64
+
+static struct {
+    pthread_mutex_t lock;
+    struct ow *handle[GRAVES];
+    unsigned next;
+} graveyard = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void bury(struct ow *db)
+{
+    pthread_mutex_lock(&graveyard.lock);
+    struct ow *oldest = graveyard.handle[graveyard.next];
+    graveyard.handle[graveyard.next] = db;
+    graveyard.next = (graveyard.next + 1) % GRAVES;
+    pthread_mutex_unlock(&graveyard.lock);
+    free(oldest);
 }
 
 /* ---- open and close ---- */
@@ -93,10 +110,10 @@ static void free_handle(struct ow *db)
     ow_pool_fini(&db->pool);
     ow_writer_close(&db->writer);
     ow_lanes_fini(&db->lanes);
-    cond_fini(&db->gate.left);
-    mutex_fini(&db->gate.lock);
     free((char *)db->options.path);
-    free(db);
+    db->options.path = NULL;
+    atomic_store(&db->life, OW_LIFE_CLOSED);
+    bury(db);
 }
 
 static struct ow *new_handle(const struct ow_options *options)
@@ -106,8 +123,6 @@ static struct ow *new_handle(const struct ow_options *options)
         return NULL;
     db->options = *options;
     db->options.path = strdup(options->path);
-    mutex_init(&db->gate.lock);
-    cond_init(&db->gate.left);
     ow_stop_init(&db->stop);
     ow_lanes_init(&db->lanes, db->options.lane);
     db->writer.options = &db->options;
@@ -179,8 +194,10 @@ int ow_close(struct ow *db, int timeout_ms, struct ow_report *report, struct ow_
         return OW_CLOSED;
     if (ow_writer_is_caller(&db->writer))
         return ow_fail(err, OW_BUG, "a job may not close the database that runs it");
-    int64_t deadline_us = deadline_after(timeout_ms);
-    gate_shut(&db->gate);
+    if (atomic_load(&db->life) == OW_LIFE_CLOSED)
+        return ow_fail(err, OW_CLOSED, "the database is closed already");
+    int64_t deadline_us = ow_deadline_after(timeout_ms);
+    atomic_store(&db->life, OW_LIFE_CLOSING);
     close_writing(db, deadline_us, report);
     report->leaked_readers = ow_pool_drain(&db->pool, deadline_us);
     if (db->writer.conn.db && !atomic_load(&db->counters.poisoned))
@@ -189,127 +206,14 @@ int ow_close(struct ow *db, int timeout_ms, struct ow_report *report, struct ow_
     if (report->leaked_readers)
         return ow_fail(err, OW_BUG, "%d readers are still lent out: release them, then close again",
                        report->leaked_readers);
-    gate_wait(&db->gate);
+    atomic_store(&db->life, OW_LIFE_CLOSED);
+    wait_until_left(db);
     uint64_t abandoned = report->jobs_abandoned;
     free_handle(db);
     if (abandoned)
         return ow_fail(err, OW_TIMEOUT, "%llu jobs could not be written before the deadline",
                        (unsigned long long)abandoned);
     return 0;
-}
-
-/* ---- writing ---- */
-
-static int check_call(struct ow *db, enum ow_lane lane, ow_job_fn *fn, struct ow_err *err)
-{
-    if ((unsigned)lane >= OW_LANES || !fn)
-        return ow_fail(err, OW_BUG, "a job needs a function and one of the %d lanes", OW_LANES);
-    if (db->options.read_only)
-        return ow_fail(err, OW_CONFIG, "the database was opened for reading only");
-    if (atomic_load(&db->counters.poisoned)) {
-        if (err)
-            *err = db->writer.poison;
-        return db->writer.poison.code;
-    }
-    return 0;
-}
-
-static int put_job(struct ow *db, struct ow_job *job, int64_t place_until_us, struct ow_err *err)
-{
-    int rc = check_call(db, job->lane, job->fn, err);
-    if (rc)
-        return rc;
-    job->submitted_us = clock_monotonic_us();
-    rc = ow_lanes_put(&db->lanes, job, place_until_us, err);
-    if (!rc)
-        ow_count(&db->counters.jobs_submitted, 1);
-    return rc;
-}
-
-/* Until the job is done, or deadline_us. */
-static bool await_job(struct ow *db, struct ow_job *job, int64_t deadline_us)
-{
-    for (;;) {
-        uint32_t seen = ow_bell_look(&db->answered);
-        if (atomic_load(&job->state) == OW_JOB_DONE)
-            return true;
-        if (clock_monotonic_us() >= deadline_us)
-            return false;
-        ow_bell_wait(&db->answered, seen, deadline_us);
-    }
-}
-
-static int job_result(const struct ow_job *job, struct ow_err *err)
-{
-    if (job->err.code != OW_OK && err)
-        *err = job->err;
-    return job->err.code;
-}
-
-int ow_submit(struct ow *db, unsigned lane, ow_job_fn *fn, void *ctx, int timeout_ms,
-              struct ow_ticket *ticket, struct ow_err *err)
-{
-    int rc = gate_enter(db, GATE_OPEN_ONLY, err);
-    if (rc)
-        return rc;
-    CLEANUP(free_ptr) struct ow_job *job = calloc(1, sizeof(*job));
-    if (job) {
-        *job = (struct ow_job){.fn = fn, .ctx = ctx, .lane = lane, .deadline_us = INT64_MAX};
-        rc = put_job(db, job, deadline_after(timeout_ms), err);
-        if (!rc)
-            ticket->job = STEAL(job);
-    } else {
-        rc = ow_fail(err, OW_RESOURCE, "no memory for a job");
-    }
-    gate_leave(db);
-    return rc;
-}
-
-int ow_wait(struct ow *db, struct ow_ticket *ticket, int timeout_ms, int64_t *commit_seq,
-            struct ow_err *err)
-{
-    if (!ticket->job)
-        return ow_fail(err, OW_BUG, "the ticket holds no job");
-    /* A job that is done is told even when the handle is gone, and one that is not while the handle
-     * is being closed: ow_close answers all jobs. */
-    if (atomic_load(&ticket->job->state) != OW_JOB_DONE) {
-        int rc = gate_enter(db, GATE_WHILE_CLOSING, err);
-        if (rc)
-            return rc;
-        bool done = await_job(db, ticket->job, deadline_after(timeout_ms));
-        gate_leave(db);
-        if (!done)
-            return ow_fail(err, OW_TIMEOUT, "the job is not finished yet");
-    }
-    CLEANUP(free_ptr) struct ow_job *job = STEAL(ticket->job);
-    if (commit_seq && job->err.code == OW_OK)
-        *commit_seq = job->commit_seq;
-    return job_result(job, err);
-}
-
-int ow_write(struct ow *db, unsigned lane, ow_job_fn *fn, void *ctx, int timeout_ms,
-             struct ow_err *err)
-{
-    int rc = gate_enter(db, GATE_OPEN_ONLY, err);
-    if (rc)
-        return rc;
-    struct ow_job job = {.fn = fn, .ctx = ctx, .lane = lane};
-    job.deadline_us = deadline_after(timeout_ms);
-    rc = put_job(db, &job, job.deadline_us, err);
-    if (!rc) {
-        bool done = await_job(db, &job, job.deadline_us);
-        if (!done && ow_lanes_withdraw(&db->lanes, &job)) {
-            rc = ow_fail(err, OW_TIMEOUT, "the job was still queued after %d ms; it was withdrawn",
-                         timeout_ms);
-        } else {
-            /* Running: its end is bounded by the writer's own deadlines and by ow_close. */
-            while (!done)
-                done = await_job(db, &job, clock_monotonic_us() + 1000000);
-            rc = job_result(&job, err);
-        }
-    }
-    gate_leave(db);
-    return rc;
 }
 
 /* A handle that only reads learns of commits from the file. */
@@ -327,7 +231,7 @@ static void look_up_seq(struct ow *db)
 
 int64_t ow_commit_seq(struct ow *db)
 {
-    if (db->options.read_only)
+    if (db->options.read_only && !ow_is_foreign(db, NULL))
         look_up_seq(db);
     return atomic_load(&db->counters.commit_seq);
 }
@@ -338,12 +242,12 @@ int ow_reader_acquire(struct ow *db, const struct ow_read *how, struct ow_conn *
                       struct ow_err *err)
 {
     *out = NULL;
-    int rc = gate_enter(db, GATE_OPEN_ONLY, err);
+    int rc = ow_enter(db, OW_WHILE_OPEN, err);
     if (rc)
         return rc;
-    rc = ow_pool_acquire(&db->pool, how->label, deadline_after(how->timeout_ms), how->run_ms, out,
+    rc = ow_pool_acquire(&db->pool, how->label, ow_deadline_after(how->timeout_ms), how->run_ms, out,
                          err);
-    gate_leave(db);
+    ow_leave(db);
     return rc;
 }
 
@@ -359,7 +263,7 @@ int ow_reader_release(struct ow_conn *conn)
 void ow_metrics_read(struct ow *db, struct ow_metrics *out)
 {
     *out = (struct ow_metrics){0};
-    if (ow_is_foreign(db, NULL))
+    if (ow_enter(db, OW_WHILE_CLOSING, NULL))
         return;
     ow_counters_read(&db->counters, out);
     ow_lanes_measure(&db->lanes, out);
@@ -369,4 +273,5 @@ void ow_metrics_read(struct ow *db, struct ow_metrics *out)
     int n = snprintf(wal_path, sizeof(wal_path), "%s-wal", db->options.path);
     if (n > 0 && (size_t)n < sizeof(wal_path) && stat(wal_path, &st) == 0)
         out->wal_bytes = st.st_size;
+    ow_leave(db);
 }

@@ -27,6 +27,11 @@ void ow_retry_reset(struct ow_retry *retry)
     retry->attempt = 0;
 }
 
+void ow_retry_succeeded(struct ow_retry *retry)
+{
+    retry->attempt = 0;
+}
+
 int64_t ow_retry_pause_us(struct ow_retry *retry)
 {
     int doublings = retry->attempt > 1 ? retry->attempt - 1 : 0;

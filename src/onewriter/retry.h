@@ -14,6 +14,8 @@ struct ow_retry {
 void ow_retry_init(struct ow_retry *retry, int max_attempts, int base_ms, int max_ms);
 /* Forgets earlier failures: the work succeeded. */
 void ow_retry_reset(struct ow_retry *retry);
+/* The work succeeded after whatever failures. */
+void ow_retry_succeeded(struct ow_retry *retry);
 /* Counts a failure. True when another attempt is left; *delay_us is the pause before it: base,
  * doubled each time, up to a quarter more by chance, never more than the maximum. */
 bool ow_retry_next(struct ow_retry *retry, int64_t *delay_us);

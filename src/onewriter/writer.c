@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "onewriter/completion.h"
 #include "onewriter/fail.h"
 
 /* An idle moment: no job for so long. */
@@ -22,7 +23,6 @@ static const char *const sql_text[OW_SQL_COUNT] = {
     [OW_SQL_RELEASE] = "RELEASE " OW_JOB_SAVEPOINT,
     [OW_SQL_ROLLBACK_TO] = "ROLLBACK TO " OW_JOB_SAVEPOINT,
     [OW_SQL_RECORD] = "UPDATE " OW_COMMIT_TABLE " SET seq=?1, at_unix_ms=?2 WHERE id=1",
-    [OW_SQL_DATA_VERSION] = "PRAGMA data_version",
 };
 
 static const char create_sql[] =
@@ -91,9 +91,12 @@ static int read_seq(struct ow_writer *writer, struct ow_err *err)
 
 static int read_state(struct ow_writer *writer, struct ow_err *err)
 {
-    int rc = read_seq(writer, err);
+    int rc = ow_exec(&writer->conn, "BEGIN", err);
     if (!rc)
-        rc = ow_conn_read_int(&writer->conn, "PRAGMA data_version", &writer->data_version, err);
+        rc = read_seq(writer, err);
+    if (!rc)
+        rc = ow_exec(&writer->conn, "COMMIT", err);
+    writer->data_version = ow_conn_data_version(&writer->conn);
     return rc;
 }
 
@@ -128,31 +131,12 @@ static int reopen(struct ow_writer *writer, struct ow_err *err)
     return rc;
 }
 
-int ow_writer_open(struct ow_writer *writer, struct ow *owner, struct ow_err *err)
-{
-    const struct ow_options *options = writer->options;
-    writer->conn = (struct ow_conn){.options = options, .stop = writer->stop, .owner = owner};
-    ow_retry_init(&writer->retry, options->max_attempts, options->retry_base_delay_ms,
-                  options->retry_max_delay_ms);
-    struct ow_err why = {0};
-    int rc;
-    while ((rc = open_into(&writer->conn, writer->sql, &why)) != 0)
-        if (ow_err_class(&why) != OW_CLASS_BACK_OFF || !ow_writer_recover(writer, &why))
-            break;
-    ow_retry_reset(&writer->retry);
-    if (!rc) {
-        ow_wal_watch(&writer->wal, &writer->conn);
-        rc = read_state(writer, &why);
-    }
-    if (rc && err)
-        *err = why;
-    return rc;
-}
-
 /* ---- trouble ---- */
 
-static void poison(struct ow_writer *writer, const struct ow_err *why)
+void ow_writer_poison(struct ow_writer *writer, const struct ow_err *why)
 {
+    if (atomic_load(&writer->counters->poisoned))
+        return;
     writer->poison = *why;
     ow_fail_prefix(&writer->poison, "writing has stopped for good");
     atomic_store(&writer->counters->poisoned, true);
@@ -160,19 +144,23 @@ static void poison(struct ow_writer *writer, const struct ow_err *why)
             &(struct ow_event){.kind = OW_EVENT_POISONED, .text = writer->poison.text});
 }
 
-int64_t ow_writer_redo_deadline(const struct ow_writer *writer)
+static int64_t earliest(const struct ow_jobs *list, int64_t at_us)
 {
-    int64_t at_us = INT64_MAX;
-    for (const struct ow_job *job = writer->redo.first; job; job = job->next)
+    for (const struct ow_job *job = list->first; job; job = job->next)
         if (job->deadline_us < at_us)
             at_us = job->deadline_us;
     return at_us;
 }
 
+int64_t ow_writer_taken_deadline(const struct ow_writer *writer)
+{
+    return earliest(&writer->taken, earliest(&writer->redo, INT64_MAX));
+}
+
 static void pause_until(struct ow_writer *writer, int64_t delay_us)
 {
     int64_t until_us = clock_monotonic_us() + delay_us;
-    int64_t deadline_us = ow_writer_redo_deadline(writer);
+    int64_t deadline_us = ow_writer_taken_deadline(writer);
     ow_stop_wait(writer->stop, until_us < deadline_us ? until_us : deadline_us);
 }
 
@@ -185,6 +173,7 @@ static void hold(struct ow_writer *writer, const struct ow_err *why)
     pause_until(writer, ow_retry_pause_us(&writer->retry));
 }
 
+/* Counts a failed attempt and pauses. False after the last one: told, and counted from anew. */
 static bool try_again(struct ow_writer *writer, const struct ow_err *why)
 {
     int64_t delay_us;
@@ -203,18 +192,34 @@ static bool try_again(struct ow_writer *writer, const struct ow_err *why)
     }
     event.kind = OW_EVENT_RETRY;
     event.delay_ms = (double)delay_us / 1000;
-    ow_count(&writer->counters->retries, 1);
+    ow_count_retry(writer->counters, why->sqlite_code);
     ow_tell(writer->options, &event);
     pause_until(writer, delay_us);
     return true;
 }
 
-bool ow_writer_recover(struct ow_writer *writer, const struct ow_err *why)
+/* Somebody's lock. Jobs wait for it until their own deadlines, however many attempts that takes:
+ * one that is answered earlier would have to be handed in again by its owner. */
+static bool wait_for_lock(struct ow_writer *writer, const struct ow_err *why)
+{
+    if (!try_again(writer, why) && !ow_stop_passed(writer->stop))
+        pause_until(writer, (int64_t)writer->options->retry_base_delay_ms * 1000);
+    return !ow_stop_passed(writer->stop);
+}
+
+static void remember_trouble(struct ow_writer *writer, const struct ow_err *why)
 {
     writer->trouble = *why;
+    writer->in_trouble = true;
+    ow_lanes_set_trouble(writer->lanes, why);
+}
+
+bool ow_writer_recover(struct ow_writer *writer, const struct ow_err *why)
+{
+    remember_trouble(writer, why);
     switch (ow_err_class(why)) {
     case OW_CLASS_POISON:
-        poison(writer, why);
+        ow_writer_poison(writer, why);
         return false;
     case OW_CLASS_HOLD:
         hold(writer, why);
@@ -228,10 +233,31 @@ bool ow_writer_recover(struct ow_writer *writer, const struct ow_err *why)
         return try_again(writer, why);
     case OW_CLASS_BACK_OFF:
     case OW_CLASS_REDO:
-        return try_again(writer, why);
+        return wait_for_lock(writer, why);
     default:
         return false;
     }
+}
+
+int ow_writer_open(struct ow_writer *writer, struct ow *owner, struct ow_err *err)
+{
+    const struct ow_options *options = writer->options;
+    writer->conn = (struct ow_conn){.options = options, .stop = writer->stop, .owner = owner};
+    ow_retry_init(&writer->retry, options->max_attempts, options->retry_base_delay_ms,
+                  options->retry_max_delay_ms);
+    struct ow_err why = {0};
+    int rc;
+    while ((rc = open_into(&writer->conn, writer->sql, &why)) != 0)
+        if (ow_err_class(&why) != OW_CLASS_BACK_OFF || !try_again(writer, &why))
+            break;
+    ow_retry_reset(&writer->retry);
+    if (!rc) {
+        ow_wal_watch(&writer->wal, &writer->conn);
+        rc = read_state(writer, &why);
+    }
+    if (rc && err)
+        *err = why;
+    return rc;
 }
 
 enum ow_fate ow_writer_resolve(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms)
@@ -250,14 +276,13 @@ enum ow_fate ow_writer_resolve(struct ow_writer *writer, int64_t seq, int64_t at
     return ours ? OW_FATE_COMMITTED : OW_FATE_UNDONE;
 }
 
-/* ---- the thread ---- */
+/* ---- the owner's work ---- */
 
 static void fail_all(struct ow_writer *writer, const struct ow_err *why)
 {
+    ow_lanes_take_all(writer->lanes, &writer->taken);
     ow_group_settle(writer, &writer->redo, why);
-    struct ow_jobs queued = {0};
-    ow_lanes_take_older(writer->lanes, INT64_MAX, &queued);
-    ow_group_settle(writer, &queued, why);
+    ow_group_settle(writer, &writer->taken, why);
     ow_group_answer(writer);
 }
 
@@ -270,44 +295,22 @@ static void abandon(struct ow_writer *writer)
     writer->abandoned = atomic_load(&writer->counters->jobs_failed) - failed;
 }
 
-static void run_group(struct ow_writer *writer)
+static void run_group(struct ow_writer *writer, bool only)
 {
     struct ow_err why;
     ow_group_expire(writer);
-    if (writer->reopen && reopen(writer, &why) != 0 && !ow_writer_recover(writer, &why))
-        fail_all(writer, &why);
-    else if (!writer->reopen)
-        ow_group_run(writer);
+    if (writer->reopen && reopen(writer, &why) != 0) {
+        if (!ow_writer_recover(writer, &why) && !ow_stop_passed(writer->stop))
+            fail_all(writer, &why);
+    } else {
+        ow_group_run(writer, only);
+    }
+    ow_group_answer(writer);
     if (atomic_load(&writer->counters->poisoned))
         fail_all(writer, &writer->poison);
 }
 
-static enum ow_wake wait_for_work(struct ow_writer *writer)
-{
-    if (writer->redo.first)
-        return OW_WAKE_WORK;
-    bool wants_idle = ow_wal_wants_idle(&writer->wal, writer->options);
-    return ow_lanes_wait(writer->lanes, clock_monotonic_us() + (wants_idle ? IDLE_US : FAR_US));
-}
-
-void ow_writer_checkpoint_failed(struct ow_writer *writer, const struct ow_err *why)
-{
-    enum ow_class class = ow_err_class(why);
-    if (class == OW_CLASS_POISON)
-        poison(writer, why);
-    else
-        writer->reopen |= class == OW_CLASS_CONN;
-}
-
-static void checkpoint_idle(struct ow_writer *writer)
-{
-    struct ow_err why;
-    if (ow_wal_idle(&writer->wal, &writer->conn, writer->counters, &why) != 0)
-        ow_writer_checkpoint_failed(writer, &why);
-}
-
-/* Which writer this thread is, if any. A thread id would not do: it is used again after the join.
- */
+/* Which writer's job this thread runs, if any. */
 static _Thread_local const struct ow_writer *self;
 
 bool ow_writer_is_caller(const struct ow_writer *writer)
@@ -315,12 +318,91 @@ bool ow_writer_is_caller(const struct ow_writer *writer)
     return self == writer;
 }
 
+static bool has_taken(const struct ow_writer *writer)
+{
+    return writer->redo.first || writer->taken.first;
+}
+
+bool ow_writer_run_here(struct ow_writer *writer, struct ow_job *job, bool *taken)
+{
+    *taken = false;
+    if (atomic_load(&writer->counters->poisoned) || !ow_lanes_own(writer->lanes))
+        return false;
+    if (has_taken(writer) || writer->reopen) {
+        ow_lanes_disown(writer->lanes, OW_LEFT_JOBS);
+        return false;
+    }
+    const struct ow_writer *outer = self;
+    self = writer;
+    atomic_store(&job->state, OW_JOB_TAKEN);
+    ow_jobs_append(&writer->redo, job);
+    *taken = true;
+    run_group(writer, true);
+    self = outer;
+    ow_count(&writer->counters->groups_by_caller, 1);
+    bool idle = !atomic_load(&writer->idle_armed) &&
+                ow_wal_wants_idle(&writer->wal, writer->options);
+    ow_lanes_disown(writer->lanes, has_taken(writer) ? OW_LEFT_JOBS
+                                   : idle            ? OW_LEFT_IDLE
+                                                     : OW_LEFT_NOTHING);
+    return atomic_load(&job->state) == OW_JOB_DONE;
+}
+
+void ow_writer_answer(struct ow_writer *writer, struct ow_jobs *jobs, const struct ow_err *why)
+{
+    struct ow_job *job;
+    struct ow_jobs rows = {0};
+    if (!jobs->first)
+        return;
+    ow_count(&writer->counters->jobs_failed, jobs->count);
+    while ((job = ow_jobs_pop(jobs))) {
+        if (job->err)
+            *job->err = *why;
+        if (!job->fn && !job->err)
+            ow_jobs_append(&rows, job);
+        else
+            ow_job_finish(job);
+    }
+    ow_lanes_release(writer->lanes, &rows);
+    ow_bell_ring(writer->answered);
+}
+
+void ow_writer_checkpoint_failed(struct ow_writer *writer, const struct ow_err *why)
+{
+    enum ow_class class = ow_err_class(why);
+    if (class == OW_CLASS_POISON)
+        ow_writer_poison(writer, why);
+    else
+        writer->reopen |= class == OW_CLASS_CONN;
+}
+
+/* ---- the thread ---- */
+
+/* is_owner: false at the thread's start. */
+static enum ow_wake wait_for_work(struct ow_writer *writer, bool is_owner)
+{
+    bool wants_idle = is_owner && ow_wal_wants_idle(&writer->wal, writer->options);
+    atomic_store(&writer->idle_armed, wants_idle);
+    return ow_lanes_wait(writer->lanes, clock_monotonic_us() + (wants_idle ? IDLE_US : FAR_US),
+                         is_owner && has_taken(writer));
+}
+
+static void use_idle_moment(struct ow_writer *writer)
+{
+    struct ow_err why;
+    bool quiet = clock_monotonic_us() - writer->last_group_us >= IDLE_US;
+    if (!quiet || writer->reopen || !ow_wal_wants_idle(&writer->wal, writer->options))
+        return;
+    if (ow_wal_idle(&writer->wal, &writer->conn, writer->counters, &why) != 0)
+        ow_writer_checkpoint_failed(writer, &why);
+}
+
 static void *writer_main(void *arg)
 {
     struct ow_writer *writer = arg;
     self = writer;
-    for (;;) {
-        enum ow_wake wake = wait_for_work(writer);
+    for (bool is_owner = false;; is_owner = true) {
+        enum ow_wake wake = wait_for_work(writer, is_owner);
         if (wake == OW_WAKE_CLOSED)
             return NULL;
         if (ow_stop_passed(writer->stop)) {
@@ -331,9 +413,9 @@ static void *writer_main(void *arg)
         if (wake == OW_WAKE_WORK && poisoned)
             fail_all(writer, &writer->poison);
         else if (wake == OW_WAKE_WORK)
-            run_group(writer);
-        else if (!poisoned && ow_wal_wants_idle(&writer->wal, writer->options))
-            checkpoint_idle(writer);
+            run_group(writer, false);
+        else if (!poisoned)
+            use_idle_moment(writer);
     }
 }
 

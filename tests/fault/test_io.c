@@ -39,6 +39,7 @@ static void set_options(struct ow_options *options, const char *path)
     ow_options_init(options, path);
     options->synchronous_full = true;
     options->readers = 1;
+    options->mmap_bytes = 0; /* the failing VFS maps nothing */
     options->busy_timeout_ms = 2;
     options->retry_base_delay_ms = 1;
     options->retry_max_delay_ms = 2;

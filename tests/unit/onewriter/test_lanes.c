@@ -14,8 +14,16 @@ static void init(struct ow_lanes *lanes, uint32_t max_jobs)
 
 static void put(struct ow_lanes *lanes, struct ow_job *job, enum ow_lane lane)
 {
-    *job = (struct ow_job){.lane = lane, .submitted_us = clock_monotonic_us()};
-    assert_int_equal(ow_lanes_put(lanes, job, 0, NULL), 0);
+    *job = (struct ow_job){.lane = (uint8_t)lane, .submitted_us = clock_monotonic_us()};
+    struct ow_jobs dropped = {0};
+    assert_int_equal(ow_lanes_put(lanes, job, 0, &dropped, NULL), 0);
+}
+
+static struct ow_job *take(struct ow_lanes *lanes)
+{
+    struct ow_jobs list = {0};
+    ow_lanes_take(lanes, &list, 1);
+    return ow_jobs_pop(&list);
 }
 
 static void serves_a_lane_in_the_order_of_arrival(void **state)
@@ -27,8 +35,8 @@ static void serves_a_lane_in_the_order_of_arrival(void **state)
     for (int i = 0; i < 20; i++)
         put(&lanes, &jobs[i], OW_LANE_NORMAL);
     for (int i = 0; i < 20; i++)
-        assert_ptr_equal(ow_lanes_take(&lanes), &jobs[i]);
-    assert_null(ow_lanes_take(&lanes));
+        assert_ptr_equal(take(&lanes), &jobs[i]);
+    assert_null(take(&lanes));
     ow_lanes_fini(&lanes);
 }
 
@@ -43,11 +51,11 @@ static void shares_the_writer_eight_to_four_to_one(void **state)
         for (int i = 0; i < 100; i++)
             put(&lanes, &jobs[lane][i], (enum ow_lane)lane);
     for (int i = 0; i < 130; i++)
-        taken[ow_lanes_take(&lanes)->lane]++;
+        taken[take(&lanes)->lane]++;
     assert_int_equal(taken[OW_LANE_URGENT], 80);
     assert_int_equal(taken[OW_LANE_NORMAL], 40);
     assert_int_equal(taken[OW_LANE_BULK], 10);
-    while (ow_lanes_take(&lanes))
+    while (take(&lanes))
         ;
     ow_lanes_fini(&lanes);
 }
@@ -63,14 +71,14 @@ static void never_makes_a_lane_wait_longer_than_one_round(void **state)
     while (next < 2000) {
         for (uint64_t burst = test_random_below(&random, 5); burst && next < 2000; burst--, next++)
             put(&lanes, &jobs[next], (enum ow_lane)test_random_below(&random, OW_LANES));
-        struct ow_job *job = ow_lanes_take(&lanes);
+        struct ow_job *job = take(&lanes);
         for (int i = 0; job && i < OW_LANES; i++) {
             waited[i] = i == (int)job->lane || !lanes.lane[i].jobs.first ? 0 : waited[i] + 1;
             assert_true(waited[i] <=
                         24); /* the rest of this round and the others' part of the next */
         }
     }
-    while (ow_lanes_take(&lanes))
+    while (take(&lanes))
         ;
     ow_lanes_fini(&lanes);
 }
@@ -83,11 +91,11 @@ static void withdraws_only_what_was_not_taken(void **state)
     init(&lanes, 3);
     for (int i = 0; i < 3; i++)
         put(&lanes, &jobs[i], OW_LANE_BULK);
-    assert_ptr_equal(ow_lanes_take(&lanes), &jobs[0]);
+    assert_ptr_equal(take(&lanes), &jobs[0]);
     assert_false(ow_lanes_withdraw(&lanes, &jobs[0]));
     assert_true(ow_lanes_withdraw(&lanes, &jobs[1]));
-    assert_ptr_equal(ow_lanes_take(&lanes), &jobs[2]);
-    assert_null(ow_lanes_take(&lanes));
+    assert_ptr_equal(take(&lanes), &jobs[2]);
+    assert_null(take(&lanes));
     assert_int_equal(lanes.lane[OW_LANE_BULK].places, 0);
     ow_lanes_fini(&lanes);
 }
@@ -101,14 +109,16 @@ struct submitter {
 static void *submit(void *arg)
 {
     struct submitter *s = arg;
-    s->rc = ow_lanes_put(s->lanes, &s->job, clock_monotonic_us() + WAIT_MS * 1000LL, NULL);
+    struct ow_jobs dropped = {0};
+    s->rc =
+        ow_lanes_put(s->lanes, &s->job, clock_monotonic_us() + WAIT_MS * 1000LL, &dropped, NULL);
     return NULL;
 }
 
 static int length(struct ow_lanes *lanes)
 {
     LOCK(&lanes->lock);
-    return lanes->lane[OW_LANE_NORMAL].turn.length;
+    return lanes->lane[OW_LANE_NORMAL].waiting;
 }
 
 static void start_in_line(struct ow_lanes *lanes, struct submitter *s, pthread_t *thread,
@@ -125,19 +135,20 @@ static void gives_freed_places_to_those_who_waited_longest(void **state)
     (void)state;
     struct ow_lanes lanes;
     struct ow_job first, late = {.lane = OW_LANE_NORMAL};
+    struct ow_jobs dropped = {0};
     struct submitter waiting[4];
     pthread_t threads[4];
     init(&lanes, 1);
     put(&lanes, &first, OW_LANE_NORMAL);
     for (int i = 0; i < 4; i++)
         start_in_line(&lanes, &waiting[i], &threads[i], i);
-    assert_ptr_equal(ow_lanes_take(&lanes), &first);
+    assert_ptr_equal(take(&lanes), &first);
     for (int i = 0; i < 4; i++) {
         /* The place belongs to a waiting thread, whether it has run already or not. */
-        assert_int_equal(ow_lanes_put(&lanes, &late, 0, NULL), OW_QUEUE_FULL);
-        assert_int_equal(ow_lanes_wait(&lanes, clock_monotonic_us() + WAIT_MS * 1000LL),
+        assert_int_equal(ow_lanes_put(&lanes, &late, 0, &dropped, NULL), OW_QUEUE_FULL);
+        assert_int_equal(ow_lanes_wait(&lanes, clock_monotonic_us() + WAIT_MS * 1000LL, false),
                          OW_WAKE_WORK);
-        assert_ptr_equal(ow_lanes_take(&lanes), &waiting[i].job);
+        assert_ptr_equal(take(&lanes), &waiting[i].job);
     }
     for (int i = 0; i < 4; i++) {
         pthread_join(threads[i], NULL);
@@ -163,9 +174,9 @@ static void tells_those_who_wait_that_the_lanes_were_closed(void **state)
         pthread_join(threads[i], NULL);
         assert_int_equal(waiting[i].rc, OW_CLOSED);
     }
-    assert_int_equal(ow_lanes_wait(&lanes, 0), OW_WAKE_WORK);
-    assert_ptr_equal(ow_lanes_take(&lanes), &first);
-    assert_int_equal(ow_lanes_wait(&lanes, 0), OW_WAKE_CLOSED);
+    assert_int_equal(ow_lanes_wait(&lanes, 0, false), OW_WAKE_WORK);
+    assert_ptr_equal(take(&lanes), &first);
+    assert_int_equal(ow_lanes_wait(&lanes, 0, false), OW_WAKE_CLOSED);
     assert_int_equal(lanes.lane[OW_LANE_NORMAL].places, 0);
     ow_lanes_fini(&lanes);
 }

@@ -215,6 +215,8 @@ static void lives_within_the_descriptors_it_names(void **state)
 /* Job: checks the writer's settings; ctx is the expected value of synchronous. */
 static int check_writer_settings(struct ow_conn *conn, void *ctx, struct ow_err *err)
 {
+    struct ow_options defaults;
+    ow_options_init(&defaults, NULL);
     const struct {
         const char *sql;
         int64_t value;
@@ -226,7 +228,7 @@ static int check_writer_settings(struct ow_conn *conn, void *ctx, struct ow_err 
         {"PRAGMA journal_size_limit", 64 << 20},
         {"PRAGMA secure_delete", 0},
         {"PRAGMA cell_size_check", 1},
-        {"PRAGMA mmap_size", 0},
+        {"PRAGMA mmap_size", defaults.mmap_bytes},
         {"PRAGMA query_only", 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(expected); i++) {

@@ -1,0 +1,90 @@
+/* Running one job on the writer's connection (writer.h). What must stay true: while a job runs, the
+ * guard is strict and the connection knows the job's loan, so that a cancellation meant for it can
+ * hit no other; afterwards no statement of it is running. */
+#include "base/clock.h"
+#include "onewriter/fail.h"
+#include "onewriter/writer.h"
+
+struct ow_err *ow_job_err(struct ow_writer *writer, struct ow_job *job)
+{
+    return job->err ? job->err : &writer->row_err;
+}
+
+static bool is_open(const struct ow_writer *writer)
+{
+    return !sqlite3_get_autocommit(writer->conn.db);
+}
+
+/* Binds and steps the row's statement. Its values stay until the job is settled. */
+static int run_row(struct ow_conn *conn, const struct ow_row *row, struct ow_err *err)
+{
+    sqlite3_stmt *stmt;
+    int rc = ow_prepare(conn, row->sql, &stmt, err);
+    if (!rc)
+        rc = ow_bind(conn, stmt, row->values, row->count, err);
+    if (rc)
+        return rc;
+    int step;
+    while ((step = sqlite3_step(stmt)) == SQLITE_ROW)
+        ;
+    if (step != SQLITE_DONE)
+        rc = ow_conn_fail(conn, row->sql, err);
+    sqlite3_reset(stmt);
+    return rc;
+}
+
+/* Why a job failed that said nothing itself. */
+static void explain(struct ow_writer *writer, int code, struct ow_err *err)
+{
+    if (code && err->code == OW_OK)
+        ow_fail(err, (enum ow_code)code, "the job returned %d and gave no reason", code);
+    if (!is_open(writer) && !err->sqlite_code) {
+        ow_fail_sqlite(writer->conn.db, sqlite3_extended_errcode(writer->conn.db),
+                       "the transaction was rolled back under the job", err);
+        if (err->code == OW_OK)
+            ow_fail(err, OW_BUG, "the job ended the transaction that it runs in");
+    }
+}
+
+static int call(struct ow_writer *writer, struct ow_job *job, struct ow_err *err)
+{
+    struct ow_conn *conn = &writer->conn;
+    if (!job->fn)
+        return run_row(conn, (struct ow_row *)job, err);
+    int rc = job->fn(conn, job->ctx, err);
+    ow_conn_reset(conn);
+    return rc;
+}
+
+int ow_job_run(struct ow_writer *writer, struct ow_job *job, bool guarded, struct ow_err *err)
+{
+    struct ow_conn *conn = &writer->conn;
+    err->code = OW_OK;
+    err->sqlite_code = err->sys_errno = 0;
+    err->text[0] = '\0';
+    if (atomic_load_explicit(&job->cancelled, memory_order_relaxed))
+        return ow_fail(err, OW_CANCELLED, "the job was cancelled before it ran");
+    if (guarded && ow_writer_step(writer, OW_SQL_SAVEPOINT, err) != 0)
+        return err->code;
+    ow_conn_begin(conn);
+    atomic_store(&job->loan, ++conn->loan);
+    writer->changes = sqlite3_total_changes64(conn->db);
+    conn->uncounted = false;
+    conn->in_job = true;
+    int rc = call(writer, job, err);
+    conn->in_job = false;
+    atomic_store(&job->loan, 0);
+    if (!rc && (job->bare || is_open(writer)))
+        return guarded ? ow_writer_step(writer, OW_SQL_RELEASE, err) : 0;
+    if (!job->bare)
+        explain(writer, rc, err);
+    else if (err->code == OW_OK)
+        ow_fail(err, (enum ow_code)rc, "the job returned %d and gave no reason", rc);
+    return err->code;
+}
+
+bool ow_job_left_nothing(struct ow_writer *writer)
+{
+    return is_open(writer) && !writer->conn.uncounted &&
+           sqlite3_total_changes64(writer->conn.db) == writer->changes;
+}
