@@ -151,13 +151,26 @@ static double least_share(const struct load *load, uint64_t done)
     return done ? (double)least * threads / (double)done : 0;
 }
 
+/* Adds one round's speed. */
+static void add_speed(struct load_result *result, double in_time, double seconds, double share)
+{
+    double rate = in_time / seconds;
+    bool first = !(result->seconds > 0);
+    result->per_second =
+        (result->per_second * result->seconds + in_time) / (result->seconds + seconds);
+    if (first || share < result->least_share)
+        result->least_share = share;
+    if (first || rate < result->slowest)
+        result->slowest = rate;
+    if (first || rate > result->fastest)
+        result->fastest = rate;
+    result->seconds += seconds;
+}
+
 void load_stop(struct load *load, struct load_result *result, double *cpu_s)
 {
     uint64_t in_time = 0, before = result->done;
     double cpu = 0;
-    int64_t stop_ns = now_ns();
-    if (!load->plan.tasks && load->end_ns > stop_ns)
-        load->end_ns = stop_ns;
     atomic_store(&load->stop, true);
     for (int i = 0; i < load->plan.target.threads; i++) {
         struct client *client = &load->clients[i];
@@ -168,12 +181,8 @@ void load_stop(struct load *load, struct load_result *result, double *cpu_s)
     }
     pthread_barrier_destroy(&load->start);
     int64_t took_ns = (load->plan.tasks ? now_ns() : load->end_ns) - load->start_ns;
-    double seconds = (double)took_ns / 1e9, share = least_share(load, result->done - before);
-    result->per_second =
-        (result->per_second * result->seconds + (double)in_time) / (result->seconds + seconds);
-    result->least_share =
-        result->seconds > 0 && result->least_share < share ? result->least_share : share;
-    result->seconds += seconds;
+    add_speed(result, (double)in_time, (double)took_ns / 1e9,
+              least_share(load, result->done - before));
     if (cpu_s)
         *cpu_s = cpu;
 }
@@ -224,6 +233,8 @@ void load_json(struct report *report, const struct load_plan *plan,
     json_num(report, "pace_per_second", plan->per_second);
     json_num(report, "seconds", result->seconds);
     json_num(report, "tx_per_second", result->per_second);
+    json_num(report, "slowest_round", result->slowest);
+    json_num(report, "fastest_round", result->fastest);
     json_num(report, "p50_ms", latency_ms(&result->latency, 0.5));
     json_num(report, "p99_ms", latency_ms(&result->latency, 0.99));
     json_num(report, "p999_ms", latency_ms(&result->latency, 0.999));

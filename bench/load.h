@@ -10,7 +10,7 @@
 struct load_plan {
     const struct way *way;
     struct target target;
-    int ms;            /* how long; ignored when tasks is not 0 */
+    int ms;            /* how long; load_stop comes no sooner. Ignored when tasks is not 0 */
     uint64_t tasks;    /* of each thread */
     int prefill;       /* rows that are there before */
     double per_second; /* of all threads together, on a timetable; 0 = full speed */
@@ -18,13 +18,14 @@ struct load_plan {
 
 struct load_result {
     uint64_t done, failed;
-    double per_second;      /* acknowledged within the time, a second */
-    struct latency latency; /* of all calls; at a pace, from the time on the timetable */
-    int64_t rows;           /* in the table afterwards, counted by load_check */
-    int64_t wal_peak;       /* bytes, looked at every few milliseconds */
-    double cpu_s;           /* of this process, per load */
-    double foreign_cores;   /* that others used meanwhile; of several rounds the most */
-    double least_share;     /* transactions of the slowest thread : mean of all */
+    double per_second;       /* acknowledged within the time, a second */
+    double slowest, fastest; /* of the rounds */
+    struct latency latency;  /* of all calls; at a pace, from the time on the timetable */
+    int64_t rows;            /* in the table afterwards, counted by load_check */
+    int64_t wal_peak;        /* bytes, looked at every few milliseconds */
+    double cpu_s;            /* of this process, per load */
+    double foreign_cores;    /* that others used meanwhile; of several rounds the most */
+    double least_share;      /* transactions of the slowest thread : mean of all */
     double seconds;
     char why[WHY_BYTES]; /* the first failure; "" = none */
 };

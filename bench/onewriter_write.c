@@ -48,8 +48,8 @@ static void tell_cell(struct report *report, const struct cell *cell, double job
 {
     json_begin(report, "write");
     load_json(report, &cell->plan, &cell->result);
-    json_num(report, "ow_write_is", job / cell->result.per_second);
-    json_num(report, "ow_write_row_is", row / cell->result.per_second);
+    json_num(report, "job_is", job / cell->result.per_second);
+    json_num(report, "row_is", row / cell->result.per_second);
     json_end(report);
 }
 
@@ -58,7 +58,7 @@ static void print_head(const struct target *target)
     printf("\n%s, synchronous=%s, %d thread%s\n", target->table->name,
            target->full ? "FULL" : "NORMAL", target->threads, target->threads == 1 ? "" : "s");
     printf("%-34s %9s %8s %9s %9s %9s %8s %7s %6s %8s %8s\n", "", "tx/s", "p50 ms", "p99", "p99.9",
-           "max", "log MB", "us CPU", "least", "ow_write", "row is");
+           "max", "log MB", "us CPU", "least", "job:this", "row:this");
 }
 
 static bool is_onewriter(const struct way *way)
