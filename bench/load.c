@@ -216,7 +216,7 @@ void load_run(const struct load_plan *plan, struct load_result *result)
     load_stop(load, result, NULL);
     usage_since(&used, &before);
     result->cpu_s += used.own_cpu_s;
-    double foreign = used.foreign_cpu_s * 1e9 / (double)used.at_ns;
+    double foreign = usage_foreign(&used);
     if (foreign > result->foreign_cores)
         result->foreign_cores = foreign;
     load_close(load);

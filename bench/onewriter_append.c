@@ -25,9 +25,18 @@ static const char *const names[APPEND_WAYS] = {"a bare loop, 1,000 rows a transa
 struct outcome {
     uint64_t accepted;
     double seconds, cpu_s, flush_ms;
-    int64_t rows, wal_peak;
+    double foreign_cores; /* that others used; of several rounds the most */
+    int64_t rows, wal_end;
     char why[WHY_BYTES];
 };
+
+/* Its size at the end, while it is open. */
+static void note_log(struct outcome *out)
+{
+    int64_t wal = folder_wal_bytes();
+    if (wal > out->wal_end)
+        out->wal_end = wal;
+}
 
 /* ---- by hand ---- */
 
@@ -53,6 +62,7 @@ static void run_by_hand(const struct target *target, int64_t end_ns, struct outc
         if (hand_batch(&plain, &row, target->table, out->why))
             die("%s", out->why);
     out->seconds += (double)(now_ns() - start_ns) / 1e9;
+    note_log(out);
     plain_close(&plain);
 }
 
@@ -166,9 +176,9 @@ static void run_way(enum append_way way, const struct target *target, int ms, st
         run_by_append(onewriter_of(shared), target, end_ns, out);
     usage_since(&used, &before);
     out->cpu_s += used.own_cpu_s;
-    int64_t wal = folder_wal_bytes(); /* it is never cut short while open, so this is its peak */
-    if (wal > out->wal_peak)
-        out->wal_peak = wal;
+    if (usage_foreign(&used) > out->foreign_cores)
+        out->foreign_cores = usage_foreign(&used);
+    note_log(out);
     if (shared)
         onewriter_close(shared);
     out->rows += plain_ask(target->path, "SELECT count(*) FROM event");
@@ -181,7 +191,7 @@ static bool report_way(struct report *report, enum append_way way, const struct 
     double ratio = rate / ((double)hand->accepted / hand->seconds);
     bool differs = out->rows != (int64_t)out->accepted;
     printf("  %-40s %10.0f %6.2f %8.3f %8.1f %s\n", names[way], rate, ratio,
-           out->cpu_s * 1e6 / (double)out->accepted, (double)out->wal_peak / 1e6,
+           out->cpu_s * 1e6 / (double)out->accepted, (double)out->wal_end / 1e6,
            differs ? "ROWS DIFFER" : "");
     json_begin(report, "append");
     json_text(report, "way", keys[way]);
@@ -195,7 +205,8 @@ static bool report_way(struct report *report, enum append_way way, const struct 
     json_int(report, "rows", out->rows);
     json_num(report, "cpu_us_per_row", out->cpu_s * 1e6 / (double)out->accepted);
     json_num(report, "flush_ms", out->flush_ms);
-    json_int(report, "wal_peak_bytes", out->wal_peak);
+    json_int(report, "wal_end_bytes", out->wal_end);
+    json_num(report, "foreign_cores", out->foreign_cores);
     json_end(report);
     return differs;
 }
@@ -203,6 +214,7 @@ static bool report_way(struct report *report, enum append_way way, const struct 
 static bool compare(const struct settings *s, struct report *report, const struct target *target)
 {
     struct outcome out[APPEND_WAYS] = {0};
+    double foreign = 0;
     bool bad = false;
     for (int round = 0; round < s->rounds; round++)
         for (int way = 0; way < APPEND_WAYS; way++) {
@@ -213,8 +225,12 @@ static bool compare(const struct settings *s, struct report *report, const struc
     progress_clear();
     printf("%s, synchronous=%s, %d producers\n", target->table->name,
            target->full ? "FULL" : "NORMAL", target->threads);
-    for (int way = 0; way < APPEND_WAYS; way++)
+    for (int way = 0; way < APPEND_WAYS; way++) {
         bad |= report_way(report, (enum append_way)way, target, &out[way], &out[BY_HAND]);
+        if (out[way].foreign_cores > foreign)
+            foreign = out[way].foreign_cores;
+    }
+    print_foreign(foreign);
     fflush(stdout);
     return bad;
 }

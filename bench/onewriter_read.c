@@ -42,7 +42,7 @@ static void settle(struct outcome *out, const struct usage *used, int threads)
     out->cores_left = usage_cpus() - others;
     if (out->cores_left > threads)
         out->cores_left = threads;
-    out->writer.foreign_cores = used->foreign_cpu_s / seconds;
+    out->writer.foreign_cores = usage_foreign(used);
     out->per_second = (double)out->readers.done / out->readers.seconds;
     out->per_core = out->cores_left > 0 ? out->per_second / out->cores_left : 0;
 }
@@ -131,6 +131,7 @@ static bool compare(const struct settings *s, struct report *report, const struc
                     bool aggregate, int threads)
 {
     static struct outcome out[WRITER_KINDS][LIBRARIES];
+    double foreign = 0;
     bool bad = false;
     for (int kind = 0; kind < WRITER_KINDS; kind++)
         for (int library = 0; library < LIBRARIES; library++) {
@@ -146,8 +147,11 @@ static bool compare(const struct settings *s, struct report *report, const struc
             const struct outcome *o = &out[kind][library];
             print_outcome(o, &out[0][library], &out[kind][0], library, kind);
             tell_outcome(report, o, library, kind, target, aggregate, threads);
+            if (o->writer.foreign_cores > foreign)
+                foreign = o->writer.foreign_cores;
             bad |= library == 1 && (o->readers.failed || o->writer.failed);
         }
+    print_foreign(foreign);
     fflush(stdout);
     return bad;
 }

@@ -71,13 +71,16 @@ static bool print_cells(struct report *report, const struct cell *cells, int cou
 {
     double job = rate_of(cells, count, &way_job), row = rate_of(cells, count, &way_row);
     bool bad = false;
+    double foreign = 0;
     print_head(&cells[0].plan.target);
     for (int i = 0; i < count; i++) {
         const struct load_result *r = &cells[i].result;
         print_cell(&cells[i], job, row);
         tell_cell(report, &cells[i], job, row);
+        foreign = r->foreign_cores > foreign ? r->foreign_cores : foreign;
         bad |= is_onewriter(cells[i].plan.way) && (r->failed || r->rows != (int64_t)r->done);
     }
+    print_foreign(foreign);
     fflush(stdout);
     return bad;
 }

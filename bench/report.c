@@ -108,6 +108,12 @@ void progress_clear(void)
         fputs("\r\033[K", stderr);
 }
 
+void print_foreign(double cores)
+{
+    if (cores >= 0.2)
+        printf("  (others used up to %.1f of the %d cores meanwhile)\n", cores, usage_cpus());
+}
+
 void die(const char *format, ...)
 {
     va_list args;

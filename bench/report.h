@@ -27,6 +27,9 @@ void json_end(struct report *report);
 void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void progress_clear(void);
 
+/* A line below a table that others' use of the machine has bent; nothing when they used little. */
+void print_foreign(double cores);
+
 /* Prints "bench-onewriter: ..." and exits with 1. */
 void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 

@@ -131,3 +131,8 @@ int usage_cpus(void)
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     return cpus > 0 ? (int)cpus : 1;
 }
+
+double usage_foreign(const struct usage *used)
+{
+    return used->foreign_cpu_s * 1e9 / (double)used->at_ns;
+}

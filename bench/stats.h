@@ -39,5 +39,7 @@ void usage_look(struct usage *usage);
 /* *usage becomes what was used since *since (at_ns: how long that was). */
 void usage_since(struct usage *usage, const struct usage *since);
 int usage_cpus(void);
+/* Cores that others used in that time. */
+double usage_foreign(const struct usage *used);
 
 #endif
