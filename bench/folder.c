@@ -54,7 +54,8 @@ const char *folder_make(const char *parent)
         snprintf(paths[i], sizeof(paths[i]), "%s/bench.db%s", folder, ends[i]);
     atexit(remove_all);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-        signal(signals[i], end_by_signal);
+        if (signal(signals[i], end_by_signal) == SIG_IGN)
+            signal(signals[i], SIG_IGN); /* as under nohup */
     return paths[0];
 }
 

@@ -17,7 +17,6 @@ struct client {
     pthread_t thread;
     unsigned number;
     uint64_t done, in_time, failed;
-    double cpu_s;
     struct latency latency;
     char why[WHY_BYTES];
 };
@@ -77,14 +76,12 @@ static void *run_client(void *arg)
     row_init(&row, client->number);
     void *own = load->plan.way->join(load->shared);
     pthread_barrier_wait(&load->start);
-    double cpu_s = thread_cpu_s();
     for (uint64_t round = 0; !is_over(client, round); round++) {
         row_next(&row, load->plan.target.table);
         int64_t due_ns = await_turn(client, round);
         if (!is_over(client, round))
             write_one(client, own, &row, due_ns);
     }
-    client->cpu_s = thread_cpu_s() - cpu_s;
     load->plan.way->leave(load->shared, own);
     return NULL;
 }
@@ -167,24 +164,20 @@ static void add_speed(struct load_result *result, double in_time, double seconds
     result->seconds += seconds;
 }
 
-void load_stop(struct load *load, struct load_result *result, double *cpu_s)
+void load_stop(struct load *load, struct load_result *result)
 {
     uint64_t in_time = 0, before = result->done;
-    double cpu = 0;
     atomic_store(&load->stop, true);
     for (int i = 0; i < load->plan.target.threads; i++) {
         struct client *client = &load->clients[i];
         pthread_join(client->thread, NULL);
         add_client(result, client);
         in_time += client->in_time;
-        cpu += client->cpu_s;
     }
     pthread_barrier_destroy(&load->start);
     int64_t took_ns = (load->plan.tasks ? now_ns() : load->end_ns) - load->start_ns;
     add_speed(result, (double)in_time, (double)took_ns / 1e9,
               least_share(load, result->done - before));
-    if (cpu_s)
-        *cpu_s = cpu;
 }
 
 void load_close(struct load *load)
@@ -213,7 +206,7 @@ void load_run(const struct load_plan *plan, struct load_result *result)
     usage_look(&before);
     load_start(load);
     load_watch(plan->tasks ? 10 : plan->ms, &result->wal_peak);
-    load_stop(load, result, NULL);
+    load_stop(load, result);
     usage_since(&used, &before);
     result->cpu_s += used.own_cpu_s;
     double foreign = usage_foreign(&used);

@@ -40,8 +40,8 @@ struct load;
 struct load *load_open(const struct load_plan *plan);
 void *load_shared(struct load *load); /* of the way */
 void load_start(struct load *load);
-/* Ends the writers and adds their figures; *cpu_s (may be NULL): of the threads of the load. */
-void load_stop(struct load *load, struct load_result *result, double *cpu_s);
+/* Ends the writers and adds their figures. */
+void load_stop(struct load *load, struct load_result *result);
 /* Closes the way; the file stays. */
 void load_close(struct load *load);
 

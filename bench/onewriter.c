@@ -76,6 +76,8 @@ int main(int argc, char **argv)
     raise_descriptors();
     settings_parse(command, argc - 1, argv + 1, &settings);
     report_open(&report, command->name, settings.json);
+    report.ms = settings.ms;
+    report.rounds = settings.rounds;
     int rc = command->run(&settings, &report);
     report_close(&report);
     return rc;

@@ -51,7 +51,7 @@ static void run(const struct load_plan *plan, struct load_result *writes,
     load_start(load);
     struct readers *running = readers_start(&readers);
     readers_stop(running, reads);
-    load_stop(load, writes, NULL);
+    load_stop(load, writes);
     load_close(load);
     set_limit(before);
     writes->rows = plain_ask(plan->target.path, "SELECT count(*) FROM event") - plan->prefill;

@@ -72,7 +72,7 @@ static void measure(const struct settings *s, const struct target *target, int l
     load_watch(s->ms, &out->writer.wal_peak);
     readers_stop(running, &out->readers);
     if (kind)
-        load_stop(load, &out->writer, NULL);
+        load_stop(load, &out->writer);
     usage_since(&used, &before);
     load_close(load);
     settle(out, &used, threads);

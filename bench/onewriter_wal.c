@@ -25,7 +25,6 @@ struct scene {
     double named_ms, taken_ms; /* since then; < 0 = never */
     char named[WHY_BYTES];     /* the event's text */
     char end[WHY_BYTES];       /* what the reader met when it read on */
-    bool pinned_to_the_end;    /* its next row came */
     struct cond begun;
     struct target target;
     struct ow *db; /* NULL: the bare way */
@@ -62,7 +61,6 @@ static void sleep_in(struct scene *scene, sqlite3 *db, sqlite3_stmt *stmt)
     begin_scene(scene);
     sleep_until_ns(scene->pinned_ns + scene->hold_ms * 1000000LL);
     int rc = sqlite3_step(stmt);
-    scene->pinned_to_the_end = rc == SQLITE_ROW;
     if (rc == SQLITE_ROW)
         snprintf(scene->end, sizeof(scene->end), "its next row");
     else
@@ -117,7 +115,7 @@ static void play(struct scene *scene, const struct load_plan *plan, struct load_
     await_begin(scene);
     load_start(load);
     load_watch(scene->hold_ms + AFTER_MS, &result->wal_peak);
-    load_stop(load, result, NULL);
+    load_stop(load, result);
     pthread_join(reader, NULL);
     load_close(load);
     result->rows = plain_ask(plan->target.path, "SELECT count(*) FROM event") - FIRST_ROWS;

@@ -56,6 +56,8 @@ void json_begin(struct report *report, const char *what)
     json_text(report, "at", at);
     json_text(report, "sqlite", sqlite3_libversion());
     json_int(report, "cpus", usage_cpus());
+    json_int(report, "ms", report->ms);
+    json_int(report, "rounds", report->rounds);
 }
 
 void json_text(struct report *report, const char *name, const char *value)

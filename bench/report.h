@@ -10,6 +10,7 @@
 struct report {
     FILE *json; /* NULL = none */
     const char *command;
+    int ms, rounds; /* of each measurement, as set; written into every object */
 };
 
 /* Opens the file (appends); NULL path = none. */
