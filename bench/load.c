@@ -205,7 +205,7 @@ void load_run(const struct load_plan *plan, struct load_result *result)
     struct load *load = load_open(plan);
     usage_look(&before);
     load_start(load);
-    load_watch(plan->tasks ? 10 : plan->ms, &result->wal_peak);
+    load_watch(plan->ms, &result->wal_peak);
     load_stop(load, result);
     usage_since(&used, &before);
     result->cpu_s += used.own_cpu_s;

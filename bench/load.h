@@ -30,8 +30,8 @@ struct load_result {
     char why[WHY_BYTES]; /* the first failure; "" = none */
 };
 
-/* A whole run: opens a new database, writes, closes, counts rows. Adds to *result, which is zeroed
- * before the first of several rounds. */
+/* A whole run of plan->ms: opens a new database, writes, closes, counts rows. Adds to *result,
+ * which is zeroed before the first of several rounds. */
 void load_run(const struct load_plan *plan, struct load_result *result);
 
 /* The same in steps, for what happens beside the writers. The database is open between

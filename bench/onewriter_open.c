@@ -5,6 +5,7 @@
  * the child begins before any database is open, since none may be carried through fork. */
 #include "onewriter.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -164,6 +165,7 @@ static void write_some(struct handle *handle, const struct target *target)
 static void use_handle(enum handle_kind kind, const struct target *target, struct memory memory[2])
 {
     struct handle handle;
+    malloc_trim(0); /* what the parent freed must not be used for nothing */
     struct memory before = memory_since((struct memory){0, 0});
     open_handle(kind, target, &handle);
     ask_all(&handle, COUNT_SQL, 1);

@@ -1,8 +1,10 @@
 /* The bare group-commit loop (ways.h): the least that many waiting threads and one writing thread
- * can get by with, and so the yardstick for onewriter. A list under a mutex; the writer takes all
- * of it, runs BEGIN IMMEDIATE, the rows, COMMIT, and wakes everybody with one futex call. No
+ * can get by with, and so the yardstick for onewriter. A list under a mutex; the writer runs
+ * BEGIN IMMEDIATE, the rows of all on the list, COMMIT, and wakes everybody with one futex call. No
  * savepoints, no commit number, no deadlines, no way to end a wait; checkpoints as SQLite does them
- * by default, after a commit, every 1,000 pages.
+ * by default, after a commit, every 1,000 pages. Who hands in while the rows are being written
+ * still joins the group: taken with the next, the first few that wake after a commit would get one
+ * of their own, and everybody else would wait for two syncs.
  *
  * A group waits on the word of its parity, since the threads of the next group, which wait already
  * when this one is woken, would else be woken with it. What must stay true: a request is not
@@ -50,23 +52,30 @@ static void futex_wake(_Atomic uint32_t *word, int count)
 
 /* ---- the writer ---- */
 
-/* All requests, and the number of their group; NULL when stopped. */
-static struct request *take_all(struct group *group, uint32_t *number)
+/* All that wait now, as members of the group that is being collected; NULL: nobody does, and the
+ * group is closed: who comes later is in the next one. */
+static struct request *take_or_close(struct group *group)
+{
+    LOCK(&group->lock);
+    struct request *first = group->first;
+    group->first = NULL;
+    group->end = &group->first;
+    if (!first)
+        group->collecting++;
+    return first;
+}
+
+/* Sleeps until somebody waits; false when stopped. */
+static bool await_first(struct group *group)
 {
     for (;;) {
         mutex_lock(&group->lock);
-        struct request *first = group->first;
-        bool stop = group->stop;
+        bool some = group->first, stop = group->stop;
         uint32_t seen = atomic_load_explicit(&group->bell, memory_order_relaxed);
-        group->asleep = !first;
-        if (first) {
-            group->first = NULL;
-            group->end = &group->first;
-            *number = group->collecting++;
-        }
+        group->asleep = !some;
         mutex_unlock(&group->lock);
-        if (first || stop)
-            return first;
+        if (some || stop)
+            return some;
         futex_wait(&group->bell, seen);
     }
 }
@@ -79,25 +88,37 @@ static void fail_all(struct request *list, int rc, const char *why)
     }
 }
 
-static void write_all(struct group *group, struct request *list)
+/* Writes the rows, unless the transaction has not begun; who comes meanwhile is taken along.
+ * Returns all members in one list. */
+static struct request *fill(struct group *group, bool begun)
+{
+    struct request *members = NULL, **end = &members, *request;
+    while ((request = take_or_close(group))) {
+        *end = request;
+        for (; request; end = &request->next, request = request->next)
+            if (begun)
+                request->rc = plain_insert(&group->plain, request->row, request->why);
+    }
+    return members;
+}
+
+static void write_members(struct group *group)
 {
     char why[WHY_BYTES];
     int rc = plain_begin(&group->plain, why);
-    for (struct request *request = list; request && !rc; request = request->next)
-        request->rc = plain_insert(&group->plain, request->row, request->why);
+    struct request *members = fill(group, rc == 0);
     if (!rc)
         rc = plain_commit(&group->plain, why);
     if (rc)
-        fail_all(list, rc, why);
+        fail_all(members, rc, why);
 }
 
 static void *run(void *arg)
 {
     struct group *group = arg;
-    struct request *list;
-    uint32_t number;
-    while ((list = take_all(group, &number))) {
-        write_all(group, list);
+    while (await_first(group)) {
+        uint32_t number = group->collecting; /* only this thread changes it */
+        write_members(group);
         _Atomic uint32_t *word = &group->done[number & 1];
         atomic_store_explicit(word, number, memory_order_release);
         futex_wake(word, INT_MAX);
