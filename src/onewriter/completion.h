@@ -4,7 +4,7 @@
 
 #include "onewriter/job.h"
 
-/* Tells the end of a job whose *err and commit_seq are final and which is in no list any more. Call
+/* Tells the end of a job whose err and commit_seq are final and which is in no list any more. Call
  * it without locks; do not touch the job afterwards.
  *   - done NULL: somebody waits. state becomes DONE; ring the bell `answered` afterwards, once for
  *     as many jobs as were finished.

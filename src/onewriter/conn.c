@@ -41,7 +41,7 @@ static int wait_for_lock(void *ctx, int tries)
 
 static int check_deadline(void *ctx)
 {
-    const struct ow_conn *conn = ctx;
+    struct ow_conn *conn = ctx;
     return (conn->run_until_us != INT64_MAX && clock_monotonic_us() >= conn->run_until_us) ||
            ow_stop_passed(conn->stop) || ow_conn_is_cancelled(conn);
 }
@@ -311,8 +311,8 @@ int ow_conn_read_int(struct ow_conn *conn, const char *sql, int64_t *out, struct
 
 sqlite3 *ow_conn_handle(struct ow_conn *conn)
 {
-    conn->handle_given = true;
     conn->uncounted = true; /* whatever is done with it */
+    conn->handle_given = true;
     return conn->db;
 }
 

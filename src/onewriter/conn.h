@@ -9,7 +9,6 @@
 #include "onewriter/onewriter.h"
 #include "onewriter/statements.h"
 
-#define OW_COMMIT_TABLE  "ow_commit"
 #define OW_JOB_SAVEPOINT "ow_job"
 
 enum ow_role { OW_WRITER, OW_READER };
@@ -23,9 +22,9 @@ struct ow_conn {
     struct ow_statements statements;
     _Atomic(const char *) sql; /* prepared last; read it with ow_conn_copy_sql. NULL = none */
 
-    /* The loan of a reader, written under the pool's mutex, see loan.h; of the writer's, loan is the
-     * number of the job that runs or ran last. */
-    _Atomic uint64_t loan;           /* of a reader: unique in the database; 0 = not lent */
+    /* The loan of a reader, written under the pool's mutex, see loan.h; the run of a job on the
+     * writer's connection, written by its owner. */
+    _Atomic uint64_t loan;           /* its number, unique in the database; 0 = not lent */
     _Atomic uint64_t cancelled_loan; /* what runs under this number is ended */
     _Atomic pthread_t thread;        /* that acquired it */
     _Atomic bool idle;               /* in the pool: nobody may use it */
@@ -44,7 +43,7 @@ struct ow_conn {
     uint64_t random;       /* spreads the polls of a foreign lock */
     bool in_job;           /* a job runs: the guard is strict */
     bool uncounted;        /* something ran whose changes sqlite3_total_changes may not tell */
-    bool bad;                        /* saw a failure that makes its files doubtful */
+    bool bad;              /* saw a failure that makes its files doubtful */
 };
 
 /* Opens and tunes; every setting is read back. conn keeps options, stop and owner from before. */
@@ -60,9 +59,9 @@ void ow_conn_rearm(struct ow_conn *conn, bool authorizer);
 /* Ends statements that still run, whoever prepared them. */
 void ow_conn_reset(struct ow_conn *conn);
 
-/* A number that changes when this connection ends a transaction and when it begins one after
- * another connection has committed: compare its value inside a transaction with that at the end of
- * the one before. (PRAGMA data_version leaves the own part out, and costs a statement.) */
+/* A number that changes when this connection ends a transaction and when it begins one after another
+ * connection has committed: compare its value inside a transaction with that at the end of the one
+ * before. (PRAGMA data_version leaves the own part out, and costs a statement.) */
 uint32_t ow_conn_data_version(struct ow_conn *conn);
 /* Syncs the write-ahead log to the disk. */
 int ow_conn_sync_log(struct ow_conn *conn, struct ow_err *err);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "onewriter/completion.h"
 #include "onewriter/fail.h"
+#include "onewriter/number.h"
 
 /* After a job was undone by repetition, so many jobs run under a savepoint. */
 #define GUARDED_JOBS 1000
@@ -24,56 +25,67 @@
 
 /* ---- answers ---- */
 
-static void settle(struct ow_writer *writer, struct ow_job *job, const struct ow_err *why)
+static void settle_failed(struct ow_writer *writer, struct ow_job *job, const struct ow_err *why)
 {
-    if (job->alone) {
-        job->alone = false;
-        atomic_fetch_sub(&writer->alone_waiting, 1);
-    }
-    if (why && job->err && job->err != why)
+    ow_count(&writer->counters->jobs_failed, 1);
+    if (job->err && job->err != why)
         *job->err = *why;
-    else if (!why && job->err)
-        job->err->code = OW_OK;
-    if (why && !job->fn && !job->err)
+    if (ow_job_is_appended(job))
         ow_tell(writer->options,
                 &(struct ow_event){.kind = OW_EVENT_ROW_FAILED, .text = why->text});
     ow_jobs_append(&writer->settled, job);
 }
 
-void ow_group_settle(struct ow_writer *writer, struct ow_jobs *list, const struct ow_err *why)
+void ow_group_fail(struct ow_writer *writer, struct ow_jobs *list, const struct ow_err *why)
 {
     struct ow_job *job;
-    ow_count(why ? &writer->counters->jobs_failed : &writer->counters->jobs_committed, list->count);
     while ((job = ow_jobs_pop(list)))
-        settle(writer, job, why);
+        settle_failed(writer, job, why);
 }
 
-static void settle_failed(struct ow_writer *writer, struct ow_job *job, const struct ow_err *why)
+/* The jobs of list are in commit number writer->seq. */
+static void keep(struct ow_writer *writer, struct ow_jobs *list)
 {
-    ow_count(&writer->counters->jobs_failed, 1);
-    settle(writer, job, why);
+    ow_count(&writer->counters->jobs_committed, list->count);
+    ow_jobs_append_all(&writer->kept, list);
+}
+
+/* Tells the owners of list; returns whether anybody may be waiting. Each job is touched once, and
+ * rows of one slab are released together: there may be thousands. */
+static bool answer_list(struct ow_writer *writer, struct ow_jobs *list, int64_t seq)
+{
+    struct ow_job *job;
+    struct ow_slab *slab = NULL;
+    uint32_t rows = 0;
+    bool told = false;
+    int64_t now_us = list->first ? clock_monotonic_us() : 0;
+    while ((job = ow_jobs_pop(list))) {
+        if (job->alone) {
+            told = true; /* ow_flush waits for it */
+            atomic_fetch_sub(&writer->alone_waiting, 1);
+        }
+        if (ow_job_is_appended(job)) {
+            struct ow_slab *own = ((struct ow_row *)job)->slab;
+            if (own != slab)
+                ow_lanes_release(writer->lanes, slab, rows);
+            rows = own == slab ? rows + 1 : 1;
+            slab = own;
+            continue;
+        }
+        told = true;
+        job->commit_seq = seq;
+        ow_tally_add(&writer->counters->job_wait, now_us - job->submitted_us);
+        ow_job_finish(job); /* its owner may free it from here on */
+    }
+    ow_lanes_release(writer->lanes, slab, rows);
+    return told;
 }
 
 void ow_group_answer(struct ow_writer *writer)
 {
-    struct ow_job *job;
-    struct ow_jobs rows = {0};
-    bool told = false;
-    if (!writer->settled.first)
-        return;
-    int64_t now_us = clock_monotonic_us();
-    while ((job = ow_jobs_pop(&writer->settled))) {
-        ow_tally_add(&writer->counters->job_wait, now_us - job->submitted_us);
-        if (!job->fn && !job->err) {
-            ow_jobs_append(&rows, job);
-        } else {
-            told = true;
-            ow_job_finish(job); /* its owner may free it from here on */
-        }
-    }
-    if (rows.first)
-        ow_lanes_release(writer->lanes, &rows);
-    if (told)
+    bool kept = answer_list(writer, &writer->kept, writer->seq);
+    bool settled = answer_list(writer, &writer->settled, 0);
+    if (kept || settled)
         ow_bell_ring(writer->answered);
 }
 
@@ -147,8 +159,8 @@ static bool begin(struct ow_writer *writer, bool only)
         if (!again)
             break;
     }
-    ow_group_settle(writer, &writer->redo, &why);
-    ow_group_settle(writer, &writer->taken, &why);
+    ow_group_fail(writer, &writer->redo, &why);
+    ow_group_fail(writer, &writer->taken, &why);
     return false;
 }
 
@@ -161,8 +173,7 @@ static int look_for_others(struct ow_writer *writer, struct ow_err *err)
     writer->data_version = version;
     ow_count(&writer->counters->foreign_commits, 1);
     ow_tell(writer->options, &(struct ow_event){.kind = OW_EVENT_FOREIGN_WRITE});
-    return ow_conn_read_int(&writer->conn, "SELECT seq FROM " OW_COMMIT_TABLE " WHERE id=1",
-                            &writer->seq, err);
+    return ow_number_read(&writer->conn, &writer->seq, NULL, err);
 }
 
 /* ---- jobs ---- */
@@ -185,7 +196,7 @@ static bool undo_job(struct ow_writer *writer, bool guarded)
 static void recover_or_fail(struct ow_writer *writer, const struct ow_err *why)
 {
     if (!ow_writer_recover(writer, why) && !ow_stop_passed(writer->stop))
-        ow_group_settle(writer, &writer->redo, why);
+        ow_group_fail(writer, &writer->redo, why);
 }
 
 static bool is_job_at_fault(const struct ow_err *err)
@@ -265,7 +276,7 @@ static void run_bare(struct ow_writer *writer, struct ow_job *job)
     }
     struct ow_jobs list = {0};
     ow_jobs_append(&list, job);
-    ow_group_settle(writer, &list, NULL);
+    keep(writer, &list);
 }
 
 /* Runs jobs until none is left or the group is full. False when the transaction has ended. */
@@ -275,6 +286,7 @@ static bool fill(struct ow_writer *writer, bool only)
     int64_t until_us = clock_monotonic_us() + (int64_t)options->group_max_ms * 1000;
     struct ow_job *job;
     uint32_t rows = 0;
+    writer->durable_members = 0;
     while ((int)writer->members.count < options->group_max_jobs &&
            (job = next_job(writer, only))) {
         if (job->bare) {
@@ -285,10 +297,12 @@ static bool fill(struct ow_writer *writer, bool only)
         bool last = job->alone;
         struct ow_err *err = ow_job_err(writer, job);
         writer->guarded -= writer->guarded > 0;
-        if (ow_job_run(writer, job, guarded, err) == 0)
+        if (ow_job_run(writer, job, guarded, err) == 0) {
             ow_jobs_append(&writer->members, job);
-        else if (!handle_failure(writer, job, guarded, err))
+            writer->durable_members += job->durable;
+        } else if (!handle_failure(writer, job, guarded, err)) {
             return false;
+        }
         bool look = job->fn || ++rows % 16 == 0; /* a look at the clock costs a part of a row */
         if (last || (look && clock_monotonic_us() >= until_us) || ow_stop_passed(writer->stop))
             break;
@@ -306,8 +320,6 @@ static void committed(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms)
     atomic_store(&counters->commit_seq, seq);
     ow_count(&counters->groups, 1);
     ow_tally_add(&counters->group_jobs, writer->members.count);
-    for (struct ow_job *job = writer->members.first; job; job = job->next)
-        job->commit_seq = seq;
     if (atomic_load(&writer->stop->at_us) != INT64_MAX)
         writer->drained += writer->members.count;
     ow_retry_succeeded(&writer->retry);
@@ -325,9 +337,10 @@ static int record(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms, str
     sqlite3_stmt *stmt = writer->sql[OW_SQL_RECORD];
     sqlite3_bind_int64(stmt, 1, seq);
     sqlite3_bind_int64(stmt, 2, at_unix_ms);
+    sqlite3_bind_int64(stmt, 3, ow_number_slot(seq));
     int rc = ow_writer_step(writer, OW_SQL_RECORD, err);
     if (!rc && sqlite3_changes(writer->conn.db) != 1)
-        return ow_fail(err, OW_CORRUPT, "table " OW_COMMIT_TABLE " has lost its row");
+        return ow_fail(err, OW_CORRUPT, "table ow_commit_slot has lost its rows");
     return rc;
 }
 
@@ -343,30 +356,26 @@ static void settle_unknown(struct ow_writer *writer, struct ow_jobs *list, const
     struct ow_err unknown = *why;
     ow_fail_prefix(&unknown, prefix);
     unknown.code = OW_UNKNOWN;
-    ow_group_settle(writer, list, &unknown);
+    ow_group_fail(writer, list, &unknown);
 }
 
 /* Syncs the log when a member asked for it. A log that cannot be synced ends all writing; its
  * commit is there, so only those are told that wanted more. */
 static void settle_committed(struct ow_writer *writer)
 {
-    struct ow_jobs durable = {0}, all = writer->members;
-    struct ow_job *job;
     struct ow_err why;
-    writer->members = (struct ow_jobs){0};
-    while ((job = ow_jobs_pop(&all)))
-        ow_jobs_append(job->durable ? &durable : &writer->members, job);
-    if (durable.first && !writer->options->synchronous_full) {
-        if (ow_conn_sync_log(&writer->conn, &why) != 0) {
-            ow_writer_poison(writer, &why);
-            settle_unknown(writer, &durable, "committed, but perhaps not on the disk", &why);
-        }
-        ow_count(&writer->counters->groups_durable, 1);
-    } else if (writer->options->synchronous_full) {
-        ow_count(&writer->counters->groups_durable, 1);
+    bool full = writer->options->synchronous_full;
+    ow_count(&writer->counters->groups_durable, full || writer->durable_members);
+    if (writer->durable_members && !full && ow_conn_sync_log(&writer->conn, &why) != 0) {
+        struct ow_jobs durable = {0}, all = writer->members;
+        struct ow_job *job;
+        writer->members = (struct ow_jobs){0};
+        while ((job = ow_jobs_pop(&all)))
+            ow_jobs_append(job->durable ? &durable : &writer->members, job);
+        ow_writer_poison(writer, &why);
+        settle_unknown(writer, &durable, "committed, but perhaps not on the disk", &why);
     }
-    ow_group_settle(writer, &writer->members, NULL);
-    ow_group_settle(writer, &durable, NULL);
+    keep(writer, &writer->members);
 }
 
 static void commit_failed(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms, bool ambiguous,

@@ -11,7 +11,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
-#include "onewriter/conn.h"
+#include "onewriter/number.h"
 
 struct pragma_rule {
     const char *name;
@@ -111,9 +111,10 @@ int ow_guard_writer(void *ctx, int action, const char *a, const char *b, const c
     case SQLITE_UPDATE:
     case SQLITE_DELETE:
     case SQLITE_DROP_TABLE:
-        return verdict(strcasecmp(a, OW_COMMIT_TABLE) != 0);
+    case SQLITE_DROP_VIEW:
+        return verdict(!ow_number_owns(a));
     case SQLITE_ALTER_TABLE:
-        return verdict(strcasecmp(b, OW_COMMIT_TABLE) != 0);
+        return verdict(!ow_number_owns(b));
     default:
         return SQLITE_OK;
     }

@@ -48,6 +48,12 @@ struct ow_row {
     int count;
 };
 
+/* Nobody waits for an appended row, and its memory is a slab's. */
+static inline bool ow_job_is_appended(const struct ow_job *job)
+{
+    return !job->fn && !job->err;
+}
+
 /* A list of jobs in order. Zero-initialised is empty. */
 struct ow_jobs {
     struct ow_job *first, *last;

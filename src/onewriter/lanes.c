@@ -55,10 +55,14 @@ static void use_place(struct ow_lane_queue *lane, uint32_t bytes)
     lane->bytes += bytes;
 }
 
-/* Grants what is free to those who wait, in their order. */
+/* Grants what is free to those who wait, in their order; once a quarter of the lane is free, since
+ * a thread that is woken for a single place is back in line before the next is free. */
 static void grant_places(struct ow_lane_queue *lane)
 {
     struct ow_place *place;
+    if (lane->places > lane->limit->max_jobs - lane->limit->max_jobs / 4 ||
+        lane->bytes > lane->limit->max_bytes - lane->limit->max_bytes / 4)
+        return;
     while ((place = lane->first) && fits(lane, place->bytes)) {
         use_place(lane, place->bytes);
         lane->first = place->next;
@@ -324,12 +328,12 @@ void ow_lanes_take_all(struct ow_lanes *lanes, struct ow_jobs *list)
             take_one(lanes, &lanes->lane[i], list);
 }
 
-void ow_lanes_release(struct ow_lanes *lanes, struct ow_jobs *rows)
+void ow_lanes_release(struct ow_lanes *lanes, struct ow_slab *slab, uint32_t rows)
 {
-    struct ow_job *job;
+    if (!rows)
+        return;
     LOCK(&lanes->lock);
-    while ((job = ow_jobs_pop(rows)))
-        ow_slabs_release(&lanes->slabs, (struct ow_row *)job);
+    ow_slabs_release(&lanes->slabs, slab, rows);
 }
 
 /* ---- sight ---- */

@@ -74,8 +74,8 @@ void ow_lanes_take(struct ow_lanes *lanes, struct ow_jobs *list, uint32_t max);
 void ow_lanes_take_all(struct ow_lanes *lanes, struct ow_jobs *list);
 /* Owner: a group of so many jobs has ended. */
 void ow_lanes_note_group(struct ow_lanes *lanes, uint32_t jobs);
-/* Any thread: gives the memory of settled rows back. */
-void ow_lanes_release(struct ow_lanes *lanes, struct ow_jobs *rows);
+/* Any thread: gives the memory of so many settled rows of one slab back. */
+void ow_lanes_release(struct ow_lanes *lanes, struct ow_slab *slab, uint32_t rows);
 /* Owner: says why nothing can be written; NULL = all is well. */
 void ow_lanes_set_trouble(struct ow_lanes *lanes, const struct ow_err *why);
 void ow_lanes_get_trouble(struct ow_lanes *lanes, struct ow_err *out);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "onewriter/database.h"
 #include "onewriter/fail.h"
+#include "onewriter/number.h"
 #include "onewriter/options.h"
 #include "onewriter/place.h"
 
@@ -100,6 +101,8 @@ static void bury(struct ow *db)
     graveyard.handle[graveyard.next] = db;
     graveyard.next = (graveyard.next + 1) % GRAVES;
     pthread_mutex_unlock(&graveyard.lock);
+    if (oldest)
+        ow_pool_free(&oldest->pool);
     free(oldest);
 }
 
@@ -245,7 +248,7 @@ static void look_up_seq(struct ow *db)
     const struct ow_read how = {.label = "commit number", .timeout_ms = SEQ_WAIT_MS};
     if (ow_reader_acquire(db, &how, &reader, NULL))
         return;
-    if (ow_conn_read_int(reader, "SELECT seq FROM " OW_COMMIT_TABLE " WHERE id=1", &seq, NULL) == 0)
+    if (ow_number_read(reader, &seq, NULL, NULL) == 0)
         atomic_store(&db->counters.commit_seq, seq);
     ow_reader_release(reader);
 }

@@ -193,7 +193,7 @@ struct ow_options {
                                          refused. The writer's only: see docs/onewriter.md */
     bool synchronous_full;            /* true: every commit is OW_DURABLE. false = NORMAL: a power
                                          cut may take the last commits that are not */
-    int group_max_jobs;               /* 4096 jobs in one transaction at most */
+    int group_max_jobs;               /* 1024 jobs in one transaction at most */
     int group_max_ms;                 /* 20: a group takes no further job after that */
     int wal_soft_frames;              /* 1000: checkpoint when idle */
     int wal_hard_frames;              /* 3600 (15 MB): from here readers that pin the log lose

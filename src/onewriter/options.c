@@ -64,7 +64,7 @@ void ow_options_init(struct ow_options *options, const char *path)
         .readers = 5,
         .cache_bytes = 64LL << 20,
         .mmap_bytes = fixed ? 32LL << 20 : 0,
-        .group_max_jobs = 4096,
+        .group_max_jobs = 1024,
         .group_max_ms = 20,
         .wal_soft_frames = 1000,
         .wal_hard_frames = 3600,

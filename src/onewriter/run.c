@@ -19,7 +19,7 @@ static bool is_open(const struct ow_writer *writer)
 static int run_row(struct ow_conn *conn, const struct ow_row *row, struct ow_err *err)
 {
     sqlite3_stmt *stmt;
-    int rc = ow_prepare(conn, row->sql, &stmt, err);
+    int rc = ow_statements_get(&conn->statements, conn->db, row->sql, &stmt, err);
     if (!rc)
         rc = ow_bind(conn, stmt, row->values, row->count, err);
     if (rc)
@@ -62,18 +62,24 @@ int ow_job_run(struct ow_writer *writer, struct ow_job *job, bool guarded, struc
     err->code = OW_OK;
     err->sqlite_code = err->sys_errno = 0;
     err->text[0] = '\0';
-    if (atomic_load_explicit(&job->cancelled, memory_order_relaxed))
+    if (job->fn && atomic_load_explicit(&job->cancelled, memory_order_relaxed))
         return ow_fail(err, OW_CANCELLED, "the job was cancelled before it ran");
     if (guarded && ow_writer_step(writer, OW_SQL_SAVEPOINT, err) != 0)
         return err->code;
     ow_conn_begin(conn);
-    atomic_store(&job->loan, ++conn->loan);
+    if (job->fn) {
+        atomic_store(&conn->loan, ++writer->runs);
+        atomic_store(&job->loan, writer->runs);
+    }
     writer->changes = sqlite3_total_changes64(conn->db);
     conn->uncounted = false;
     conn->in_job = true;
     int rc = call(writer, job, err);
     conn->in_job = false;
-    atomic_store(&job->loan, 0);
+    if (job->fn) {
+        atomic_store(&job->loan, 0);
+        atomic_store(&conn->loan, 0); /* a late cancel meets nobody: no row, no COMMIT */
+    }
     if (!rc && (job->bare || is_open(writer)))
         return guarded ? ow_writer_step(writer, OW_SQL_RELEASE, err) : 0;
     if (!job->bare)

@@ -113,10 +113,10 @@ struct ow_row *ow_slabs_copy(struct ow_slabs *slabs, size_t bytes, const char *s
     return row;
 }
 
-void ow_slabs_release(struct ow_slabs *slabs, struct ow_row *row)
+void ow_slabs_release(struct ow_slabs *slabs, struct ow_slab *slab, uint32_t rows)
 {
-    struct ow_slab *slab = row->slab;
-    if (--slab->live > 0)
+    slab->live -= rows;
+    if (slab->live > 0)
         return;
     if (slab == slabs->open)
         slab->used = 0;

@@ -18,7 +18,7 @@ size_t ow_row_bytes(const char *sql, const struct ow_value *values, int count);
  * sql, values and count are set. */
 struct ow_row *ow_slabs_copy(struct ow_slabs *slabs, size_t bytes, const char *sql,
                              const struct ow_value *values, int count);
-/* Gives a row's memory back. */
-void ow_slabs_release(struct ow_slabs *slabs, struct ow_row *row);
+/* Gives the memory of so many rows of one slab back. */
+void ow_slabs_release(struct ow_slabs *slabs, struct ow_slab *slab, uint32_t rows);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "onewriter/completion.h"
 #include "onewriter/fail.h"
+#include "onewriter/number.h"
 
 /* An idle moment: no job for so long. */
 #define IDLE_US 5000
@@ -22,13 +23,8 @@ static const char *const sql_text[OW_SQL_COUNT] = {
     [OW_SQL_SAVEPOINT] = "SAVEPOINT " OW_JOB_SAVEPOINT,
     [OW_SQL_RELEASE] = "RELEASE " OW_JOB_SAVEPOINT,
     [OW_SQL_ROLLBACK_TO] = "ROLLBACK TO " OW_JOB_SAVEPOINT,
-    [OW_SQL_RECORD] = "UPDATE " OW_COMMIT_TABLE " SET seq=?1, at_unix_ms=?2 WHERE id=1",
+    [OW_SQL_RECORD] = OW_NUMBER_RECORD_SQL,
 };
-
-static const char create_sql[] =
-    "CREATE TABLE IF NOT EXISTS " OW_COMMIT_TABLE "(id INTEGER PRIMARY KEY CHECK(id=1),"
-    " seq INTEGER NOT NULL, at_unix_ms INTEGER NOT NULL);"
-    "INSERT OR IGNORE INTO " OW_COMMIT_TABLE " VALUES(1, 0, 0);";
 
 static int prepare_own(struct ow_conn *conn, sqlite3_stmt *sql[OW_SQL_COUNT], struct ow_err *err)
 {
@@ -58,17 +54,7 @@ static int open_into(struct ow_conn *conn, sqlite3_stmt *sql[OW_SQL_COUNT], stru
     int rc = ow_conn_open(conn, OW_WRITER, err);
     if (rc)
         return rc;
-    int64_t has_table = 0;
-    rc = ow_conn_read_int(conn,
-                          "SELECT count(*) FROM sqlite_schema WHERE name='" OW_COMMIT_TABLE "'",
-                          &has_table, err);
-    if (!rc && !has_table) {
-        rc = ow_exec(conn, "BEGIN IMMEDIATE", err);
-        if (!rc)
-            rc = ow_exec(conn, create_sql, err);
-        if (!rc)
-            rc = ow_exec(conn, "COMMIT", err);
-    }
+    rc = ow_number_prepare(conn, err);
     if (!rc)
         rc = prepare_own(conn, sql, err);
     if (rc)
@@ -78,12 +64,7 @@ static int open_into(struct ow_conn *conn, sqlite3_stmt *sql[OW_SQL_COUNT], stru
 
 static int read_seq(struct ow_writer *writer, struct ow_err *err)
 {
-    int rc = ow_conn_read_int(&writer->conn, "SELECT seq FROM " OW_COMMIT_TABLE " WHERE id=1",
-                              &writer->seq, err);
-    if (!rc)
-        rc =
-            ow_conn_read_int(&writer->conn, "SELECT at_unix_ms FROM " OW_COMMIT_TABLE " WHERE id=1",
-                             &writer->seq_at, err);
+    int rc = ow_number_read(&writer->conn, &writer->seq, &writer->seq_at, err);
     if (!rc)
         atomic_store(&writer->counters->commit_seq, writer->seq);
     return rc;
@@ -281,8 +262,8 @@ enum ow_fate ow_writer_resolve(struct ow_writer *writer, int64_t seq, int64_t at
 static void fail_all(struct ow_writer *writer, const struct ow_err *why)
 {
     ow_lanes_take_all(writer->lanes, &writer->taken);
-    ow_group_settle(writer, &writer->redo, why);
-    ow_group_settle(writer, &writer->taken, why);
+    ow_group_fail(writer, &writer->redo, why);
+    ow_group_fail(writer, &writer->taken, why);
     ow_group_answer(writer);
 }
 
@@ -351,19 +332,17 @@ bool ow_writer_run_here(struct ow_writer *writer, struct ow_job *job, bool *take
 void ow_writer_answer(struct ow_writer *writer, struct ow_jobs *jobs, const struct ow_err *why)
 {
     struct ow_job *job;
-    struct ow_jobs rows = {0};
     if (!jobs->first)
         return;
     ow_count(&writer->counters->jobs_failed, jobs->count);
     while ((job = ow_jobs_pop(jobs))) {
-        if (job->err)
-            *job->err = *why;
-        if (!job->fn && !job->err)
-            ow_jobs_append(&rows, job);
-        else
-            ow_job_finish(job);
+        if (ow_job_is_appended(job)) {
+            ow_lanes_release(writer->lanes, ((struct ow_row *)job)->slab, 1);
+            continue;
+        }
+        *job->err = *why;
+        ow_job_finish(job);
     }
-    ow_lanes_release(writer->lanes, &rows);
     ow_bell_ring(writer->answered);
 }
 

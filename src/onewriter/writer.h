@@ -40,6 +40,7 @@ struct ow_writer {
     bool reopen;           /* the connection is in doubt: open another before the next group */
     bool in_trouble;       /* lanes->trouble is set */
     int guarded;           /* so many of the next jobs run under a savepoint */
+    uint64_t runs;         /* of functions, so far: the number of each is its loan */
     int64_t changes;       /* sqlite3_total_changes64 when the running job began */
     int64_t last_group_us;
     _Atomic bool idle_armed;        /* the thread waits for an idle moment */
@@ -50,7 +51,9 @@ struct ow_writer {
     struct ow_jobs redo;    /* taken and undone: run again before anything new */
     struct ow_jobs taken;   /* from the lanes, not run yet */
     struct ow_jobs members; /* ran well in the open transaction */
-    struct ow_jobs settled; /* result known, owner not told yet */
+    struct ow_jobs kept;    /* committed with number seq, owner not told yet */
+    struct ow_jobs settled; /* have another result, owner not told yet */
+    int durable_members;
 
     struct ow_err row_err; /* for jobs whose error nobody waits for */
     struct ow_err trouble; /* why jobs in redo have not been written yet; code 0 = no reason */
@@ -98,8 +101,8 @@ int ow_writer_step(struct ow_writer *writer, enum ow_writer_sql which, struct ow
 
 /* One transaction: runs what may be run, commits, tells the owners. only: just what is in redo. */
 void ow_group_run(struct ow_writer *writer, bool only);
-/* Answers all jobs of list: why NULL = committed. */
-void ow_group_settle(struct ow_writer *writer, struct ow_jobs *list, const struct ow_err *why);
+/* Answers all jobs of list with the reason. */
+void ow_group_fail(struct ow_writer *writer, struct ow_jobs *list, const struct ow_err *why);
 /* Answers jobs that trouble has kept until their deadline, with its reason. */
 void ow_group_expire(struct ow_writer *writer);
 /* Tells the owners of settled jobs. */

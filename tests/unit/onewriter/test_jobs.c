@@ -63,8 +63,11 @@ static void refuses_statements_that_would_break_the_group(void **state)
         "PRAGMA query_only=1",
         "UPDATE ow_commit SET seq = 0",
         "DELETE FROM ow_commit",
-        "DROP TABLE ow_commit",
-        "ALTER TABLE ow_commit RENAME TO other",
+        "DROP VIEW ow_commit",
+        "UPDATE ow_commit_slot SET seq = 0",
+        "DELETE FROM ow_commit_slot",
+        "DROP TABLE ow_commit_slot",
+        "ALTER TABLE ow_commit_slot RENAME TO other",
     };
     for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
         struct ow_err err = {0};
