@@ -305,7 +305,7 @@ static bool fill(struct ow_writer *writer, bool only)
             return false;
         }
         bool look = job->fn || ++rows % 16 == 0; /* a look at the clock costs a part of a row */
-        if (last || (look && clock_monotonic_us() >= until_us) || ow_stop_passed(writer->stop))
+        if (last || (look && (clock_monotonic_us() >= until_us || ow_stop_passed(writer->stop))))
             break;
     }
     return true;

@@ -9,28 +9,28 @@
 
 enum ow_job_state { OW_JOB_QUEUED, OW_JOB_TAKEN, OW_JOB_DONE };
 
+/* What an appended row uses comes first, in one cache line: rows are written by one core and read by
+ * another. */
 struct ow_job {
     struct ow_job *next, *before; /* in a lane, or in one of the writer's lists */
     ow_job_fn *fn;                /* NULL: a row, see struct ow_row */
-    void *ctx;
+    struct ow_err *err;           /* lent: the result; NULL when nobody asks (an appended row) */
+    int64_t submitted_us;
+    int64_t deadline_us; /* INT64_MAX: none of its own */
+    uint32_t bytes;
     uint8_t lane;
     bool durable; /* acknowledged after the log was synced */
     bool alone;   /* broke a shared transaction: runs in one of its own */
     bool bare;    /* runs outside of any transaction */
-    bool is_read; /* belongs to the executor */
-    uint32_t bytes;
-    int64_t submitted_us;
-    int64_t deadline_us; /* INT64_MAX: none of its own */
-    ow_done_fn *done;    /* the library owns the job and tells its end; NULL = somebody waits */
-    struct ow_cq *cq;    /* where done is called; NULL = at once */
-    /* Written by who runs the job, read by the owner after state became DONE. err is lent; NULL
-     * when nobody asks (an appended row). */
-    struct ow_err *err;
-    int64_t commit_seq;
-    _Atomic bool cancelled; /* asked to end */
-    _Atomic uint64_t loan;  /* number of the run while it runs, for ow_cancel; 0 = not running */
     /* QUEUED and TAKEN under the queue's mutex; DONE is the last touch of the job. */
     _Atomic int state;
+    bool is_read; /* belongs to the executor */
+    void *ctx;
+    ow_done_fn *done; /* the library owns the job and tells its end; NULL = somebody waits */
+    struct ow_cq *cq; /* where done is called; NULL = at once */
+    int64_t commit_seq; /* written by who runs the job, read by the owner after it is DONE */
+    _Atomic bool cancelled; /* asked to end */
+    _Atomic uint64_t loan;  /* number of the run while it runs, for ow_cancel; 0 = not running */
 };
 
 /* A job with a place for its error: of a ticket or a callback. */

@@ -186,7 +186,7 @@ int ow_lanes_append(struct ow_lanes *lanes, const struct ow_row *model, int64_t 
                     struct ow_jobs *dropped, struct ow_err *err)
 {
     struct ow_lane_queue *lane = &lanes->lane[model->job.lane];
-    size_t bytes = ow_row_bytes(model->sql, model->values, model->count);
+    size_t bytes = ow_row_bytes(model->values, model->count);
     if (bytes > UINT32_MAX / 2)
         return ow_fail(err, OW_CALLER, "a row of %zu bytes is too long", bytes);
     LOCK(&lanes->lock);
@@ -297,12 +297,31 @@ static struct ow_lane_queue *pick_lane(struct ow_lanes *lanes)
     return NULL;
 }
 
-static void take_one(struct ow_lanes *lanes, struct ow_lane_queue *lane, struct ow_jobs *list)
+/* Takes the first `max` jobs of a lane, or all: the list is cut in two. */
+static uint32_t take_from(struct ow_lanes *lanes, struct ow_lane_queue *lane, struct ow_jobs *list,
+                          uint32_t max)
 {
-    struct ow_job *job = lane->jobs.first;
-    unqueue(lanes, lane, job);
-    atomic_store_explicit(&job->state, OW_JOB_TAKEN, memory_order_relaxed);
-    ow_jobs_append(list, job);
+    struct ow_jobs taken = {.first = lane->jobs.first};
+    uint32_t bytes = 0;
+    for (struct ow_job *job = taken.first; job && taken.count < max; job = job->next) {
+        atomic_store_explicit(&job->state, OW_JOB_TAKEN, memory_order_relaxed);
+        bytes += job->bytes;
+        taken.last = job;
+        taken.count++;
+    }
+    uint32_t count = taken.count;
+    if (!count)
+        return 0;
+    lane->jobs.first = taken.last->next;
+    *(lane->jobs.first ? &lane->jobs.first->before : &lane->jobs.last) = NULL;
+    lane->jobs.count -= count;
+    taken.last->next = NULL;
+    lanes->queued -= count;
+    lane->places -= count;
+    lane->bytes -= bytes;
+    grant_places(lane);
+    ow_jobs_append_all(list, &taken);
+    return count;
 }
 
 bool ow_lanes_are_empty(struct ow_lanes *lanes)
@@ -314,10 +333,12 @@ bool ow_lanes_are_empty(struct ow_lanes *lanes)
 void ow_lanes_take(struct ow_lanes *lanes, struct ow_jobs *list, uint32_t max)
 {
     LOCK(&lanes->lock);
-    for (; max && lanes->queued; max--) {
+    while (max && lanes->queued) {
         struct ow_lane_queue *lane = pick_lane(lanes);
-        lane->credit--;
-        take_one(lanes, lane, list);
+        bool is_only = lane->jobs.count == lanes->queued; /* nobody to share the writer with */
+        uint32_t taken = take_from(lanes, lane, list, is_only ? max : 1);
+        lane->credit -= !is_only;
+        max -= taken;
     }
 }
 
@@ -325,8 +346,7 @@ void ow_lanes_take_all(struct ow_lanes *lanes, struct ow_jobs *list)
 {
     LOCK(&lanes->lock);
     for (int i = 0; i < OW_LANES; i++)
-        while (lanes->lane[i].jobs.first)
-            take_one(lanes, &lanes->lane[i], list);
+        take_from(lanes, &lanes->lane[i], list, UINT32_MAX);
 }
 
 void ow_lanes_release(struct ow_lanes *lanes, struct ow_slab *slab, uint32_t rows)

@@ -3,6 +3,7 @@
  * hit no other; afterwards no statement of it is running. */
 #include "base/clock.h"
 #include "onewriter/fail.h"
+#include "onewriter/value.h"
 #include "onewriter/writer.h"
 
 struct ow_err *ow_job_err(struct ow_writer *writer, struct ow_job *job)
@@ -19,9 +20,12 @@ static bool is_open(const struct ow_writer *writer)
 static int run_row(struct ow_conn *conn, const struct ow_row *row, struct ow_err *err)
 {
     sqlite3_stmt *stmt;
-    int rc = ow_statements_get(&conn->statements, conn->db, row->sql, &stmt, err);
-    if (!rc)
-        rc = ow_bind(conn, stmt, row->values, row->count, err);
+    int rc = ow_statements_find(&conn->statements, conn->db, row->sql, &stmt, err);
+    if (rc)
+        return rc;
+    if (row->count < sqlite3_bind_parameter_count(stmt))
+        sqlite3_clear_bindings(stmt); /* the others are NULL, not a former row's */
+    rc = ow_value_bind(conn, stmt, row->values, row->count, err);
     if (rc)
         return rc;
     int step;

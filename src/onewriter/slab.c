@@ -13,6 +13,7 @@
 struct ow_slab {
     struct ow_slab *next;
     size_t size, used;
+    const char *sql; /* of the row that was copied last, in the slab */
     uint32_t live;
     alignas(16) char data[];
 };
@@ -37,9 +38,9 @@ static bool is_lent(const struct ow_value *value)
     return value->type == OW_TEXT || value->type == OW_BLOB;
 }
 
-size_t ow_row_bytes(const char *sql, const struct ow_value *values, int count)
+size_t ow_row_bytes(const struct ow_value *values, int count)
 {
-    size_t bytes = sizeof(struct ow_row) + (size_t)count * sizeof(*values) + strlen(sql) + 1;
+    size_t bytes = sizeof(struct ow_row) + (size_t)count * sizeof(*values);
     for (int i = 0; i < count; i++)
         if (is_lent(&values[i]))
             bytes += values[i].bytes;
@@ -54,6 +55,7 @@ static void keep(struct ow_slabs *slabs, struct ow_slab *slab)
         return;
     }
     slab->used = 0;
+    slab->sql = NULL;
     slab->next = slabs->kept;
     slabs->kept = slab;
     slabs->kept_count++;
@@ -74,12 +76,12 @@ static struct ow_slab *take(struct ow_slabs *slabs, size_t bytes)
     return slab;
 }
 
-/* Where so many bytes go. */
-static char *reserve(struct ow_slabs *slabs, size_t bytes)
+/* Where so many bytes go, and in the same slab room for `more` after them. */
+static char *reserve(struct ow_slabs *slabs, size_t bytes, size_t more)
 {
     struct ow_slab *slab = slabs->open;
-    if (!slab || slab->size - slab->used < bytes) {
-        struct ow_slab *fresh = take(slabs, bytes);
+    if (!slab || slab->size - slab->used < bytes + more) {
+        struct ow_slab *fresh = take(slabs, bytes + more);
         if (!fresh)
             return NULL;
         if (slab && slab->live == 0)
@@ -92,10 +94,22 @@ static char *reserve(struct ow_slabs *slabs, size_t bytes)
     return at;
 }
 
+/* The text in the open slab; copied unless the last row there had the same. */
+static const char *keep_sql(struct ow_slab *slab, const char *sql, size_t bytes)
+{
+    if (slab->sql && strcmp(slab->sql, sql) == 0)
+        return slab->sql;
+    char *at = slab->data + slab->used;
+    memcpy(at, sql, bytes);
+    slab->used += align(bytes);
+    return slab->sql = at;
+}
+
 struct ow_row *ow_slabs_copy(struct ow_slabs *slabs, size_t bytes, const char *sql,
                              const struct ow_value *values, int count)
 {
-    struct ow_row *row = (struct ow_row *)reserve(slabs, bytes);
+    size_t sql_bytes = strlen(sql) + 1;
+    struct ow_row *row = (struct ow_row *)reserve(slabs, bytes, align(sql_bytes));
     if (!row)
         return NULL;
     struct ow_value *copy = (struct ow_value *)(row + 1);
@@ -108,8 +122,10 @@ struct ow_row *ow_slabs_copy(struct ow_slabs *slabs, size_t bytes, const char *s
         copy[i].as.data = at;
         at += values[i].bytes;
     }
-    memcpy(at, sql, strlen(sql) + 1);
-    *row = (struct ow_row){.slab = slabs->open, .sql = at, .values = copy, .count = count};
+    row->slab = slabs->open;
+    row->sql = keep_sql(slabs->open, sql, sql_bytes);
+    row->values = copy;
+    row->count = count;
     return row;
 }
 
@@ -118,8 +134,10 @@ void ow_slabs_release(struct ow_slabs *slabs, struct ow_slab *slab, uint32_t row
     slab->live -= rows;
     if (slab->live > 0)
         return;
-    if (slab == slabs->open)
+    if (slab == slabs->open) {
         slab->used = 0;
-    else
+        slab->sql = NULL;
+    } else {
         keep(slabs, slab);
+    }
 }

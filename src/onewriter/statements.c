@@ -247,28 +247,49 @@ static int add(struct ow_statements *cache, sqlite3 *db, const char *sql, size_t
     return 0;
 }
 
-int ow_statements_get(struct ow_statements *cache, sqlite3 *db, const char *sql, sqlite3_stmt **out,
-                      struct ow_err *err)
+/* The place of the statement, looked up or prepared. */
+static int look_up(struct ow_statements *cache, sqlite3 *db, const char *sql, uint32_t *out,
+                   struct ow_err *err)
 {
-    *out = NULL;
     size_t length = strlen(sql);
     uint32_t hash = hash_text(sql, length);
     uint32_t at = find(cache, sql, length, hash);
-    if (!at) {
-        int rc = add(cache, db, sql, length, hash, &at, err);
-        if (rc)
-            return rc;
-    } else if (cache->items[at].newer) {
+    if (!at)
+        return add(cache, db, sql, length, hash, out, err);
+    if (cache->items[at].newer) {
         ring_remove(cache->items, at);
         ring_insert_newest(cache->items, at);
+    }
+    *out = at;
+    return 0;
+}
+
+int ow_statements_find(struct ow_statements *cache, sqlite3 *db, const char *sql,
+                       sqlite3_stmt **out, struct ow_err *err)
+{
+    *out = NULL;
+    uint32_t at = cache->items ? cache->items[0].older : 0;
+    if (!at || strcmp(cache->items[at].sql, sql) != 0) { /* not the one that was used last */
+        int rc = look_up(cache, db, sql, &at, err);
+        if (rc)
+            return rc;
     }
     struct ow_statement *item = &cache->items[at];
     item->loan = cache->loan;
     if (cache->sight.shown)
         atomic_store_explicit(cache->sight.shown, item->sql, memory_order_release);
-    sqlite3_reset(item->stmt);
-    sqlite3_clear_bindings(item->stmt);
     *out = item->stmt;
+    return 0;
+}
+
+int ow_statements_get(struct ow_statements *cache, sqlite3 *db, const char *sql, sqlite3_stmt **out,
+                      struct ow_err *err)
+{
+    int rc = ow_statements_find(cache, db, sql, out, err);
+    if (rc)
+        return rc;
+    sqlite3_reset(*out);
+    sqlite3_clear_bindings(*out);
     return 0;
 }
 

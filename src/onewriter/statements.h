@@ -45,6 +45,9 @@ void ow_statements_begin(struct ow_statements *cache);
 /* Finds or prepares; reset, with cleared bindings. */
 int ow_statements_get(struct ow_statements *cache, sqlite3 *db, const char *sql, sqlite3_stmt **out,
                       struct ow_err *err);
+/* The same, but what was bound before stays: for a caller that binds every parameter. */
+int ow_statements_find(struct ow_statements *cache, sqlite3 *db, const char *sql,
+                       sqlite3_stmt **out, struct ow_err *err);
 /* True when the cache owns that statement. */
 bool ow_statements_has(const struct ow_statements *cache, const sqlite3_stmt *stmt);
 

@@ -9,6 +9,7 @@
 
 #include "onewriter/fail.h"
 #include "onewriter/loan.h"
+#include "onewriter/value.h"
 
 /* "running \"SELECT ...\"" */
 static int fail_running(struct ow_conn *conn, sqlite3_stmt *stmt, const char *doing,
@@ -42,14 +43,18 @@ int ow_bind(struct ow_conn *conn, sqlite3_stmt *stmt, const struct ow_value *val
             struct ow_err *err)
 {
     int rc = ow_conn_check_stmt(conn, stmt, err);
-    if (rc)
-        return rc;
+    return rc ? rc : ow_value_bind(conn, stmt, values, count, err);
+}
+
+int ow_value_bind(struct ow_conn *conn, sqlite3_stmt *stmt, const struct ow_value *values,
+                  int count, struct ow_err *err)
+{
     int wanted = sqlite3_bind_parameter_count(stmt);
     if (count > wanted)
         return ow_fail(err, OW_CALLER, "%d values were given to the %d parameters of \"%.160s\"",
                        count, wanted, sqlite3_sql(stmt));
     for (int i = 0; i < count; i++) {
-        rc = bind_one(stmt, i + 1, &values[i]);
+        int rc = bind_one(stmt, i + 1, &values[i]);
         if (rc == SQLITE_MISMATCH)
             return ow_fail(err, OW_CALLER, "value %d of \"%.160s\" has no type", i + 1,
                            sqlite3_sql(stmt));
