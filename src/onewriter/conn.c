@@ -18,6 +18,7 @@
 #include "onewriter/loan.h"
 #include "onewriter/place.h"
 #include "onewriter/retry.h"
+#include "onewriter/vfs.h"
 
 /* VM steps between looks at the clock: tens of microseconds. */
 #define PROGRESS_STEPS 2000
@@ -44,7 +45,8 @@ static int check_deadline(void *ctx)
 {
     const struct ow_conn *conn = ctx;
     return (conn->run_until_us != INT64_MAX && clock_monotonic_us() >= conn->run_until_us) ||
-           ow_stop_passed(conn->stop) || ow_conn_is_cancelled(conn);
+           ow_stop_passed(conn->stop) || ow_conn_is_cancelled(conn) ||
+           atomic_load_explicit(&conn->pin.revoked, memory_order_relaxed);
 }
 
 void ow_conn_rearm(struct ow_conn *conn, bool authorizer)
@@ -137,7 +139,8 @@ static int settings_apply(struct ow_conn *conn, struct ow_err *err)
         {"synchronous", options->synchronous_full ? 2 : 1},
         {"cache_size", -cache_kib(conn)},
         {"temp_store", 2},
-        {"mmap_size", options->mmap_bytes},
+        /* A reader maps nothing: its snapshot may be taken back (snapshots.c). */
+        {"mmap_size", conn->role == OW_WRITER ? options->mmap_bytes : 0},
         {"wal_autocheckpoint", 0},
         {"journal_size_limit", options->journal_size_limit_bytes},
         {"secure_delete", 0},
@@ -152,22 +155,53 @@ static int settings_apply(struct ow_conn *conn, struct ow_err *err)
     return config_apply(conn, err);
 }
 
-/* Only an empty file takes a page size; an old one keeps its own. */
-static int page_size_apply(struct ow_conn *conn, struct ow_err *err)
+/* Only an empty file takes these; an old one keeps its own. */
+static int new_file_apply(struct ow_conn *conn, struct ow_err *err)
 {
+    const struct ow_options *options = conn->options;
     int64_t pages = 0;
-    if (conn->role != OW_WRITER || !conn->options->page_size)
+    if (conn->role != OW_WRITER || (!options->page_size && !options->incremental_vacuum))
         return 0;
     int rc = ow_conn_read_int(conn, "PRAGMA page_count", &pages, err);
     if (rc || pages)
         return rc;
-    return pragma_apply(conn, (struct pragma){"page_size", conn->options->page_size}, err);
+    if (options->page_size)
+        rc = pragma_apply(conn, (struct pragma){"page_size", options->page_size}, err);
+    if (!rc && options->incremental_vacuum)
+        rc = pragma_apply(conn, (struct pragma){"auto_vacuum", 2}, err);
+    return rc;
+}
+
+/* What no honest statement needs. A reader attaches nothing; the writer's VACUUM INTO does. */
+static int limits_apply(struct ow_conn *conn, struct ow_err *err)
+{
+    const struct {
+        int limit, value;
+        const char *name;
+    } limits[] = {
+        {SQLITE_LIMIT_SQL_LENGTH, 1 << 20, "SQL_LENGTH"},
+        {SQLITE_LIMIT_EXPR_DEPTH, 500, "EXPR_DEPTH"},
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000, "LIKE_PATTERN_LENGTH"},
+        {SQLITE_LIMIT_TRIGGER_DEPTH, 100, "TRIGGER_DEPTH"},
+        {SQLITE_LIMIT_WORKER_THREADS, 0, "WORKER_THREADS"},
+        {SQLITE_LIMIT_ATTACHED, conn->role == OW_READER ? 0 : 10, "ATTACHED"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+        sqlite3_limit(conn->db, limits[i].limit, limits[i].value);
+        int got = sqlite3_limit(conn->db, limits[i].limit, -1);
+        if (got > limits[i].value)
+            return ow_fail(err, OW_CONFIG, "limit %s=%d of SQLite did not take: it is %d",
+                           limits[i].name, limits[i].value, got);
+    }
+    return 0;
 }
 
 static int tune(struct ow_conn *conn, struct ow_err *err)
 {
     sqlite3_busy_handler(conn->db, wait_for_lock, conn);
-    int rc = page_size_apply(conn, err);
+    int rc = limits_apply(conn, err);
+    if (!rc)
+        rc = new_file_apply(conn, err);
     if (!rc)
         rc = journal_apply(conn, err);
     if (!rc)
@@ -197,9 +231,14 @@ int ow_conn_open(struct ow_conn *conn, enum ow_role role, struct ow_err *err)
                                               .prepared =
                                                   &conn->owner->counters.statements_prepared};
     ow_statements_init(&conn->statements, (uint32_t)conn->options->statement_cache, &sight);
-    int rc = sqlite3_open_v2(conn->options->path, &conn->db, open_flags(conn), NULL);
+    const char *vfs = ow_vfs_name();
+    if (!vfs)
+        return ow_fail(err, OW_RESOURCE, "SQLite could not be initialised");
+    int rc = sqlite3_open_v2(conn->options->path, &conn->db, open_flags(conn), vfs);
     if (conn->db)
         sqlite3_extended_result_codes(conn->db, 1);
+    if (rc == SQLITE_OK)
+        rc = ow_vfs_tie(conn->db, &conn->owner->counters, role == OW_READER ? &conn->pin : NULL);
     if (rc != SQLITE_OK)
         rc = ow_fail_sqlite(conn->db, rc, conn->options->path, err);
     else if (role == OW_WRITER && sqlite3_db_readonly(conn->db, "main") == 1)
@@ -211,6 +250,16 @@ int ow_conn_open(struct ow_conn *conn, enum ow_role role, struct ow_err *err)
     return rc;
 }
 
+static void tell_leak(struct ow_conn *conn, const char *sql)
+{
+    struct ow *db = conn->owner;
+    mutex_lock(&db->texts);
+    if (db->leaks.statements++ == 0)
+        snprintf(db->leaks.first, sizeof(db->leaks.first), "%s", sql);
+    mutex_unlock(&db->texts);
+    ow_tell(conn->options, &(struct ow_event){.kind = OW_EVENT_LEAK, .text = sql});
+}
+
 /* Statements that somebody prepared himself and never finalized keep the connection: it goes when
  * they are, whenever that is, so it must not know ours and not checkpoint then. sqlite3_close has
  * ended the statements that belong to virtual tables before it refused. */
@@ -220,14 +269,14 @@ static int close_leaking(struct ow_conn *conn)
     for (sqlite3_stmt *s = sqlite3_next_stmt(conn->db, NULL); s;
          s = sqlite3_next_stmt(conn->db, s), leaks++) {
         const char *sql = sqlite3_sql(s);
-        ow_tell(conn->options,
-                &(struct ow_event){.kind = OW_EVENT_LEAK, .text = sql ? sql : "(an open blob)"});
+        tell_leak(conn, sql ? sql : "(an open blob)");
     }
     sqlite3_busy_handler(conn->db, NULL, NULL);
     sqlite3_progress_handler(conn->db, 0, NULL, NULL);
     sqlite3_set_authorizer(conn->db, NULL, NULL);
     sqlite3_wal_hook(conn->db, NULL, NULL);
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    ow_vfs_tie(conn->db, NULL, NULL);
     sqlite3_close_v2(conn->db);
     return leaks;
 }
@@ -249,6 +298,8 @@ int ow_conn_close(struct ow_conn *conn)
 
 void ow_conn_begin(struct ow_conn *conn)
 {
+    if (conn->role == OW_READER)
+        ow_pin_lend(&conn->pin, conn->label, 0);
     ow_statements_begin(&conn->statements);
 }
 
@@ -327,7 +378,10 @@ int ow_prepare(struct ow_conn *conn, const char *sql, sqlite3_stmt **out, struct
         return rc;
     }
     conn->uncounted |= !is_counted(sql);
-    return ow_statements_get(&conn->statements, conn->db, sql, out, err);
+    rc = ow_statements_get(&conn->statements, conn->db, sql, out, err);
+    if (rc == OW_CANCELLED && conn->role == OW_READER && ow_pin_fail(&conn->pin, "preparing", err))
+        return OW_TIMEOUT;
+    return rc;
 }
 
 int ow_exec(struct ow_conn *conn, const char *sql, struct ow_err *err)
@@ -350,6 +404,8 @@ int ow_conn_fail(struct ow_conn *conn, const char *what, struct ow_err *err)
     enum ow_class class = ow_code_class(code, sqlite3_system_errno(conn->db));
     if (class == OW_CLASS_OK)
         return ow_fail(err, OW_BUG, "%s: reported as failed, but SQLite had no error", what);
+    if (class != OW_CLASS_CALLER && conn->role == OW_READER && ow_pin_fail(&conn->pin, what, err))
+        return OW_TIMEOUT;
     if (ow_conn_is_cancelled(conn) && (class == OW_CLASS_CANCELLED || class == OW_CLASS_BACK_OFF))
         return ow_conn_fail_cancelled(conn, what, err);
     conn->bad |= class == OW_CLASS_CONN || class == OW_CLASS_POISON;

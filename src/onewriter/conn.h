@@ -7,6 +7,7 @@
 
 #include "onewriter/bell.h"
 #include "onewriter/onewriter.h"
+#include "onewriter/snapshots.h"
 #include "onewriter/statements.h"
 
 #define OW_JOB_SAVEPOINT "ow_job"
@@ -37,13 +38,14 @@ struct ow_conn {
     const char *label;    /* of the borrower; static storage */
     struct ow_conn *next; /* in the pool's idle list, or in a gift of several */
 
+    struct ow_pin pin;     /* of a reader */
     int64_t busy_until_us; /* of the present wait for a foreign lock */
     int64_t busy_cap_us;   /* no such wait goes beyond this; INT64_MAX = options.busy_timeout_ms */
     int64_t run_until_us;  /* statements end with INTERRUPT after this; INT64_MAX = never */
     uint64_t random;       /* spreads the polls of a foreign lock */
     bool in_job;           /* a job runs: the guard is strict */
     bool uncounted;        /* something ran whose changes sqlite3_total_changes may not tell */
-    bool bad;                        /* saw a failure that makes its files doubtful */
+    bool bad;              /* saw a failure that makes its files doubtful */
 };
 
 /* Opens and tunes; every setting is read back. conn keeps options, stop and owner from before. */

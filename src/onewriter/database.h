@@ -3,10 +3,18 @@
 #define ONEWRITER_DATABASE_H
 
 #include "onewriter/executor.h"
+#include "onewriter/place.h"
 #include "onewriter/pool.h"
+#include "onewriter/watch.h"
 #include "onewriter/writer.h"
 
 enum ow_life { OW_LIFE_OPEN, OW_LIFE_CLOSING, OW_LIFE_CLOSED };
+
+/* Statements that were never finalized when their connection was closed. */
+struct ow_leaks {
+    int statements;
+    char first[160];
+};
 
 struct ow {
     struct ow_options options; /* path is owned */
@@ -18,10 +26,14 @@ struct ow {
     struct ow_counters counters;
     struct ow_stop stop;
     struct ow_bell answered; /* rings when jobs are done or a commit became visible */
+    struct ow_place place;
+    struct ow_leaks leaks; /* guarded by texts */
     struct ow_lanes lanes;
+    struct ow_snapshots snapshots;
     struct ow_pool pool;
     struct ow_executor executor;
     struct ow_writer writer;
+    struct ow_watch watch;
     struct ow_backup *backups; /* under way; guarded by owning the writer's connection */
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "onewriter/check.h"
 #include "onewriter/database.h"
 #include "onewriter/fail.h"
 #include "onewriter/number.h"
@@ -101,16 +102,25 @@ static void bury(struct ow *db)
     graveyard.handle[graveyard.next] = db;
     graveyard.next = (graveyard.next + 1) % GRAVES;
     pthread_mutex_unlock(&graveyard.lock);
+    if (oldest)
+        ow_pool_free(&oldest->pool);
     free(oldest);
 }
 
 /* ---- open and close ---- */
 
-static void free_handle(struct ow *db)
+static void close_parts(struct ow *db)
 {
     ow_executor_fini(&db->executor);
+    ow_watch_stop(&db->watch);
     ow_pool_fini(&db->pool);
     ow_writer_close(&db->writer);
+}
+
+static void free_handle(struct ow *db)
+{
+    close_parts(db);
+    ow_place_unlock(&db->place);
     ow_lanes_fini(&db->lanes);
     mutex_fini(&db->texts);
     free((char *)db->options.path);
@@ -128,7 +138,9 @@ static struct ow *new_handle(const struct ow_options *options)
     db->options.path = strdup(options->path);
     mutex_init(&db->texts);
     ow_stop_init(&db->stop);
+    ow_snapshots_init(&db->snapshots, &db->options, &db->counters);
     ow_lanes_init(&db->lanes, db->options.lane);
+    db->place.fd = -1;
     db->writer.options = &db->options;
     db->writer.counters = &db->counters;
     db->writer.lanes = &db->lanes;
@@ -144,11 +156,17 @@ static int open_parts(struct ow *db, struct ow_err *err)
     if (!db->options.path)
         return ow_fail(err, OW_RESOURCE, "no memory");
     bool writes = !db->options.read_only;
-    int rc = writes ? ow_writer_open(&db->writer, db, err) : 0;
+    int rc = writes ? ow_place_lock(&db->place, db->options.path, err) : 0;
+    if (!rc && db->place.log_bytes)
+        rc = ow_check_start(db, err);
+    if (!rc && writes)
+        rc = ow_writer_open(&db->writer, db, err);
     if (!rc)
         rc = ow_pool_init(&db->pool, db, &db->options, &db->stop, &db->counters, err);
     if (!rc)
         rc = ow_executor_init(&db->executor, db, err);
+    if (!rc)
+        rc = ow_watch_start(&db->watch, &db->snapshots, err);
     if (!rc && writes)
         rc = ow_writer_start(&db->writer, err);
     return rc;
@@ -162,7 +180,7 @@ int ow_open(const struct ow_options *options, struct ow **out, struct ow_err *er
     if (!rc)
         rc = ow_place_check(&taken, err);
     if (!rc)
-        rc = ow_place_check_descriptors(taken.readers, err);
+        rc = ow_place_check_descriptors(&taken, err);
     if (rc)
         return rc;
     struct ow *db = new_handle(&taken);
@@ -231,6 +249,10 @@ int ow_close(struct ow *db, int timeout_ms, struct ow_report *report, struct ow_
     atomic_store(&db->life, OW_LIFE_CLOSED);
     wait_until_left(db);
     uint64_t abandoned = report->jobs_abandoned;
+    close_parts(db);
+    report->leaked_statements = db->leaks.statements;
+    if (!report->first_leak[0])
+        memcpy(report->first_leak, db->leaks.first, sizeof(report->first_leak));
     free_handle(db);
     if (abandoned)
         return ow_fail(err, OW_TIMEOUT, "%llu jobs could not be written before the deadline",
@@ -269,6 +291,7 @@ void ow_metrics_read(struct ow *db, struct ow_metrics *out)
     ow_lanes_measure(&db->lanes, out);
     ow_pool_measure(&db->pool, out);
     ow_executor_measure(&db->executor, out);
+    out->snapshot_oldest_us = ow_snapshots_oldest_us(&db->snapshots);
     char wal_path[4096];
     struct stat st;
     int n = snprintf(wal_path, sizeof(wal_path), "%s-wal", db->options.path);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "onewriter/database.h"
 #include "onewriter/fail.h"
 #include "onewriter/health.h"
 
@@ -32,9 +33,12 @@ int ow_pool_init(struct ow_pool *pool, struct ow *owner, const struct ow_options
     for (pool->size = 0; pool->size < options->readers; pool->size++) {
         struct ow_conn *conn = &pool->conns[pool->size];
         *conn = (struct ow_conn){.options = options, .stop = stop, .owner = owner};
+        ow_pin_init(&conn->pin, &owner->snapshots, conn);
         int rc = ow_conn_open(conn, OW_READER, err);
-        if (rc)
+        if (rc) {
+            ow_pin_fini(&conn->pin);
             return rc;
+        }
         push_idle(pool, conn);
     }
     return 0;
@@ -44,12 +48,19 @@ void ow_pool_fini(struct ow_pool *pool)
 {
     if (!pool->counters)
         return;
-    for (int i = 0; i < pool->size; i++)
+    for (int i = 0; i < pool->size; i++) {
         ow_conn_close(&pool->conns[i]);
-    free(pool->conns);
+        ow_pin_fini(&pool->conns[i].pin);
+    }
     cond_fini(&pool->returned);
     mutex_fini(&pool->lock);
-    *pool = (struct ow_pool){0};
+    *pool = (struct ow_pool){.conns = pool->conns};
+}
+
+void ow_pool_free(struct ow_pool *pool)
+{
+    free(pool->conns);
+    pool->conns = NULL;
 }
 
 /* ---- under the mutex ---- */
@@ -200,8 +211,10 @@ int ow_pool_acquire(struct ow_pool *pool, const struct ow_wish *wish, struct ow_
         conns[taken++] = conn;
     for (int i = 0; i < taken && !rc; i++) {
         rc = conns[i]->db ? 0 : ow_conn_open(conns[i], OW_READER, err);
-        if (!rc)
-            ow_conn_begin(conns[i]);
+        if (rc)
+            break;
+        ow_pin_lend(&conns[i]->pin, wish->how->label, atomic_load(&conns[i]->loan));
+        ow_conn_begin(conns[i]);
     }
     for (int i = 0; i < taken && rc; i++) {
         give_back(pool, conns[i]);

@@ -35,6 +35,8 @@ int ow_pool_init(struct ow_pool *pool, struct ow *owner, const struct ow_options
                  struct ow_stop *stop, struct ow_counters *counters, struct ow_err *err);
 /* Closes what is idle; nothing may be lent any more. A pool that was never opened is allowed. */
 void ow_pool_fini(struct ow_pool *pool);
+/* Frees what ow_pool_fini leaves: the closed connections, which answer late callers until then. */
+void ow_pool_free(struct ow_pool *pool);
 
 /* Lends wish->count readers into conns. OW_TIMEOUT says who holds one longest; OW_BUG when it would
  * wait for what the calling thread holds itself; OW_CLOSED after ow_pool_shut. */

@@ -7,6 +7,7 @@
 #include "onewriter/database.h"
 #include "onewriter/fail.h"
 #include "onewriter/loan.h"
+#include "onewriter/number.h"
 #include "onewriter/read.h"
 
 /* Between two looks at the file for another process's commit. */
@@ -43,7 +44,7 @@ static int await_commit(struct ow *db, const struct ow_read *how, int64_t deadli
 
 int ow_conn_seq(struct ow_conn *conn, int64_t *seq, struct ow_err *err)
 {
-    return ow_get_int(conn, "SELECT seq FROM ow_commit", NULL, 0, seq, err);
+    return ow_number_read(conn, seq, NULL, err);
 }
 
 /* Until the reader sees min_seq. */

@@ -67,9 +67,10 @@ int ow_job_run(struct ow_writer *writer, struct ow_job *job, bool guarded, struc
     if (guarded && ow_writer_step(writer, OW_SQL_SAVEPOINT, err) != 0)
         return err->code;
     ow_conn_begin(conn);
-    conn->loan++;
-    if (job->fn)
-        atomic_store(&job->loan, conn->loan);
+    if (job->fn) {
+        atomic_store(&conn->loan, ++writer->runs);
+        atomic_store(&job->loan, writer->runs);
+    }
     writer->changes = sqlite3_total_changes64(conn->db);
     conn->uncounted = false;
     atomic_store_explicit(&writer->busy_lane, job->lane, memory_order_relaxed);

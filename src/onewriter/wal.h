@@ -8,21 +8,23 @@
 struct ow_wal {
     int frames; /* in the log after the last commit */
     int moved;  /* of those, known to be in the database */
-    int again;  /* no checkpoint below so many frames: readers kept the last one from its end */
+    int again;  /* no PASSIVE below so many frames: readers kept the last one from its end */
+    int retry;  /* no TRUNCATE below so many frames: somebody else kept the last one from its end */
 };
 
 /* Counts the frames of every commit on conn into wal. */
 void ow_wal_watch(struct ow_wal *wal, struct ow_conn *conn);
 /* True when an idle moment should be used for a checkpoint. */
 bool ow_wal_wants_idle(const struct ow_wal *wal, const struct ow_options *options);
-/* After a group: PASSIVE from 4 times the soft limit, TRUNCATE from the hard limit. A reader in the
- * way is no failure. */
+/* After a group: PASSIVE from twice the soft limit; from the hard limit our readers lose their
+ * snapshots and the log is emptied. A foreign reader in the way is no failure. */
 int ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
                        struct ow_err *err);
 /* No job is waiting: PASSIVE from the soft limit. */
 int ow_wal_idle(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
                 struct ow_err *err);
-/* Empties the log; waits for readers until deadline_us. True when it is empty. */
+/* Empties the log as at the hard limit, then waits for foreign readers until deadline_us. True when
+ * it is empty. */
 bool ow_wal_empty(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
                   int64_t deadline_us, struct ow_err *err);
 

@@ -40,6 +40,7 @@ struct ow_writer {
     bool reopen;           /* the connection is in doubt: open another before the next group */
     bool in_trouble;       /* lanes->trouble is set */
     int guarded;           /* so many of the next jobs run under a savepoint */
+    uint64_t runs;         /* of functions, so far: the number of each is its loan */
     int64_t changes;       /* sqlite3_total_changes64 when the running job began */
     int64_t last_group_us;
     _Atomic int64_t busy_since_us;  /* when the running group began its jobs; 0 = none runs */

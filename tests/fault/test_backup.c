@@ -24,7 +24,7 @@ static struct ow *open_filled(const char *dir, struct ow_options *options)
     struct ow_err err;
     ow_options_init(options, NULL);
     options->retry_base_delay_ms = options->retry_max_delay_ms = 1;
-    options->mmap_bytes = 0; /* the fault VFS maps nothing */
+    options->mmap_bytes = 0; /* the failing VFS maps nothing */
     struct ow *db = open_items(dir, options);
     if (ow_write(db, OW_LANE_NORMAL, fill_pages, NULL, WAIT_MS, &err))
         fail_msg("%s", err.text);

@@ -33,6 +33,7 @@ static void counts_each_purged_row_once_whatever_fails(void **state)
         struct ow_err err;
         int64_t rows = -1;
         ow_options_init(&options, NULL);
+        options.mmap_bytes = 0; /* the failing VFS maps nothing */
         options.retry_base_delay_ms = options.retry_max_delay_ms = 1;
         options.mmap_bytes = 0; /* the fault VFS maps nothing */
         struct ow *db = open_items(dir, &options);
@@ -58,6 +59,7 @@ static void counts_what_stays_purged_when_a_fault_ends_it(void **state)
     struct ow_err err;
     int64_t rows = -1;
     ow_options_init(&options, NULL);
+    options.mmap_bytes = 0; /* the failing VFS maps nothing */
     options.retry_base_delay_ms = options.retry_max_delay_ms = 1;
     options.mmap_bytes = 0;
     struct ow *db = open_items(dir, &options);

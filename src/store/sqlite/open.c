@@ -1,8 +1,9 @@
 /* Opening and closing the history, its nodes and its sources.
  *
- * One process writes: an flock on PATH.lock is held as long as the store is open for writing. It is
- * a file of its own because closing any descriptor of the database file itself would drop SQLite's
- * POSIX locks. The kernel releases it when the process dies, however it dies. */
+ * One nodewatch writes: two would tail the same logs twice. onewriter keeps writers apart only
+ * where SQLite needs it, by flock on PATH.lock; this lock is on a byte of the same file, held as
+ * long as the store is open for writing. Both are the kernel's, which releases them when the
+ * process dies, however it dies, and they do not see each other. */
 #include "store/sqlite/internal.h"
 
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,9 +83,10 @@ static int take_lock(struct store *store, struct err *err)
     if (store->lock_fd < 0)
         return err_set_errno(err, errno, "cannot open the database %s: its lock file %s",
                              store->path, lock);
-    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    struct flock first = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    if (fcntl(store->lock_fd, F_OFD_SETLK, &first) == 0)
         return 0;
-    if (errno == EWOULDBLOCK)
+    if (errno == EAGAIN || errno == EACCES)
         return err_set(
             err, ERR_USAGE,
             "another nodewatch process is writing to %s: stop it first, or give this one a "

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "onewriter/place.h"
+#include "onewriter/conn.h"
 #include "ow_support.h"
 
 static void assert_refused(const struct ow_options *options, enum ow_code code, int sys_errno,
@@ -149,6 +149,18 @@ static void names_the_option_that_is_out_of_range(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+/* Job: the writer has the mmap_size asked for. */
+static int check_writer_maps(struct ow_conn *conn, void *ctx, struct ow_err *err)
+{
+    (void)ctx;
+    int64_t size = 0;
+    int rc = ow_conn_read_int(conn, "PRAGMA mmap_size", &size, err);
+    if (rc || size == 1 << 20)
+        return rc;
+    snprintf(err->text, sizeof(err->text), "mmap_size is %lld", (long long)size);
+    return OW_BUG;
+}
+
 static void refuses_mmap_while_the_library_has_the_wal_reset_bug(void **state)
 {
     (void)state;
@@ -161,7 +173,10 @@ static void refuses_mmap_while_the_library_has_the_wal_reset_bug(void **state)
         return;
     }
     struct ow *db = open_items(dir, &options);
-    assert_int_equal(read_int(db, "PRAGMA mmap_size"), 1 << 20);
+    struct ow_err err = {0};
+    if (ow_write(db, OW_LANE_NORMAL, check_writer_maps, NULL, WAIT_MS, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(read_int(db, "PRAGMA mmap_size"), 0); /* a reader never maps */
     close_items(db);
 }
 
@@ -180,7 +195,7 @@ static void names_the_number_of_descriptors_it_needs(void **state)
     struct ow_options options;
     ow_options_init(&options, test_path(dir, "t.db"));
     options.readers = 4;
-    int needed = ow_place_descriptors(4);
+    int needed = ow_descriptors(&options);
     char word[64];
     snprintf(word, sizeof(word), "needs %d file descriptors", needed);
     getrlimit(RLIMIT_NOFILE, &old);
@@ -207,7 +222,7 @@ static void lives_within_the_descriptors_it_names(void **state)
     write_item(db, 1);
     int after = lowest_free_descriptor();
     assert_true(after > before);
-    assert_true(after - before <= ow_place_descriptors(4));
+    assert_true(after - before <= ow_descriptors(&options));
     close_items(db);
     assert_int_equal(lowest_free_descriptor(), before);
 }
@@ -273,7 +288,10 @@ static void puts_every_setting_of_a_reader_in_force(void **state)
     assert_int_equal(read_int(db, "PRAGMA temp_store"), 2);
     assert_int_equal(read_int(db, "PRAGMA wal_autocheckpoint"), 0);
     struct ow_conn *reader;
-    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "test", .timeout_ms = WAIT_MS}, &reader, NULL), 0);
+    assert_int_equal(ow_reader_acquire(db,
+                                       &(struct ow_read){.label = "test", .timeout_ms = WAIT_MS},
+                                       &reader, NULL),
+                     0);
     sqlite3_stmt *stmt;
     assert_int_equal(ow_prepare(reader, "PRAGMA journal_mode", &stmt, NULL), 0);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
@@ -306,6 +324,80 @@ static void gives_a_new_file_the_page_size_asked_for_and_leaves_an_old_one(void 
     options.page_size = 1024;
     db = open_items(dir, &options);
     assert_int_equal(read_int(db, "PRAGMA page_size"), 8192);
+    close_items(db);
+}
+
+static int64_t limit_of(struct ow_conn *conn, int limit)
+{
+    return sqlite3_limit(ow_conn_handle(conn), limit, -1);
+}
+
+static void limits_what_a_statement_may_ask_for(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_items(dir, NULL);
+    struct ow_conn *reader;
+    const struct ow_read how = {.label = "limits", .timeout_ms = WAIT_MS};
+    assert_int_equal(ow_reader_acquire(db, &how, &reader, NULL), 0);
+    assert_int_equal(limit_of(reader, SQLITE_LIMIT_ATTACHED), 0);
+    assert_in_range(limit_of(reader, SQLITE_LIMIT_SQL_LENGTH), 100000, 1 << 20);
+    assert_in_range(limit_of(reader, SQLITE_LIMIT_EXPR_DEPTH), 1, 500);
+    assert_in_range(limit_of(reader, SQLITE_LIMIT_LIKE_PATTERN_LENGTH), 1, 1000);
+    assert_true(limit_of(reader, SQLITE_LIMIT_LENGTH) >= 1000000000);
+    ow_reader_release(reader);
+    close_items(db);
+}
+
+static void gives_a_new_file_incremental_vacuum_and_leaves_an_old_one(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+        struct ow_options options;
+        ow_options_init(&options, NULL);
+        options.incremental_vacuum = first;
+        struct ow *db = open_items(dir, &options);
+        assert_int_equal(read_int(db, "PRAGMA auto_vacuum"), first ? 2 : 0);
+        close_items(db);
+        options.incremental_vacuum = !first;
+        db = open_items(dir, &options);
+        assert_int_equal(read_int(db, "PRAGMA auto_vacuum"), first ? 2 : 0);
+        close_items(db);
+    }
+}
+
+static void keeps_the_lock_file_and_needs_none_for_reading(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow_options options;
+    struct ow *db = open_items(dir, NULL);
+    CLEANUP(free_ptr) char *lock = strdup(test_path(dir, "t.db.lock"));
+    assert_int_equal(access(lock, F_OK), 0);
+    close_items(db);
+    assert_int_equal(access(lock, F_OK), 0);
+    assert_int_equal(unlink(lock), 0);
+    ow_options_init(&options, items_path(dir));
+    options.read_only = true;
+    assert_int_equal(ow_open(&options, &db, NULL), 0);
+    assert_int_equal(access(lock, F_OK), -1);
+    assert_int_equal(ow_close(db, WAIT_MS, NULL, NULL), 0);
+}
+
+static void finds_the_lock_of_a_file_behind_a_symbolic_link(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_items(dir, NULL), *other = NULL;
+    struct ow_options options;
+    CLEANUP(free_ptr) char *link = strdup(test_path(dir, "link.db"));
+    assert_int_equal(symlink(items_path(dir), link), 0);
+    ow_options_init(&options, link);
+    bool safe = ow_sqlite_is_wal_reset_safe(sqlite3_libversion_number());
+    assert_int_equal(ow_open(&options, &other, NULL), safe ? 0 : OW_CONFIG);
+    assert_int_equal(access(test_path(dir, "link.db.lock"), F_OK), -1);
+    assert_int_equal(ow_close(other, WAIT_MS, NULL, NULL), 0);
     close_items(db);
 }
 
@@ -354,6 +446,10 @@ int main(void)
         cmocka_unit_test(puts_every_setting_of_the_writer_in_force),
         cmocka_unit_test(puts_every_setting_of_a_reader_in_force),
         cmocka_unit_test(gives_a_new_file_the_page_size_asked_for_and_leaves_an_old_one),
+        cmocka_unit_test(limits_what_a_statement_may_ask_for),
+        cmocka_unit_test(gives_a_new_file_incremental_vacuum_and_leaves_an_old_one),
+        cmocka_unit_test(keeps_the_lock_file_and_needs_none_for_reading),
+        cmocka_unit_test(finds_the_lock_of_a_file_behind_a_symbolic_link),
         cmocka_unit_test(accepts_the_smaller_options_of_an_older_program),
         cmocka_unit_test(tells_that_the_pool_was_opened),
     };
