@@ -35,7 +35,6 @@ static void counts_each_purged_row_once_whatever_fails(void **state)
         ow_options_init(&options, NULL);
         options.mmap_bytes = 0; /* the failing VFS maps nothing */
         options.retry_base_delay_ms = options.retry_max_delay_ms = 1;
-        options.mmap_bytes = 0; /* the fault VFS maps nothing */
         struct ow *db = open_items(dir, &options);
         assert_int_equal(ow_write(db, OW_LANE_NORMAL, fill_items, NULL, WAIT_MS, NULL), 0);
         fault_vfs_plan(cases[i].op, cases[i].n, false, cases[i].sqlite_code, cases[i].sys_errno);
@@ -61,7 +60,6 @@ static void counts_what_stays_purged_when_a_fault_ends_it(void **state)
     ow_options_init(&options, NULL);
     options.mmap_bytes = 0; /* the failing VFS maps nothing */
     options.retry_base_delay_ms = options.retry_max_delay_ms = 1;
-    options.mmap_bytes = 0;
     struct ow *db = open_items(dir, &options);
     assert_int_equal(ow_write(db, OW_LANE_NORMAL, fill_items, NULL, WAIT_MS, NULL), 0);
     fault_vfs_plan(FAULT_WRITE, 25, true, SQLITE_FULL, ENOSPC);
