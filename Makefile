@@ -5,6 +5,7 @@
 #   make bench        figures, as ratios             make fuzz             libFuzzer, a minute a target
 #   make fmt          clang-format                   make lint             clang-format, -tidy, layers
 #   make install      PREFIX=/usr/local, DESTDIR=    make clean
+#                     the program, and onewriter as a library: shared, static, header, onewriter.pc
 #
 # DASHBOARD=false builds without Node.js: the API, the library and the command line.
 

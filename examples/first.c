@@ -2,27 +2,13 @@
 #include <onewriter/onewriter.h>
 #include <stdio.h>
 
-static int insert_note(struct ow_conn *conn, void *ctx, struct ow_err *err)
+static int print_notes(struct ow_conn *reader, void *ctx, struct ow_err *err)
 {
     sqlite3_stmt *stmt;
-    int rc = ow_prepare(conn, "INSERT INTO note(text) VALUES(?1)", &stmt, err);
-    if (rc)
-        return rc;
-    sqlite3_bind_text(stmt, 1, ctx, -1, SQLITE_STATIC);
-    return sqlite3_step(stmt) == SQLITE_DONE ? 0 : ow_conn_fail(conn, "inserting a note", err);
-}
-
-static int print_notes(struct ow *db, struct ow_err *err)
-{
-    struct ow_conn *reader;
-    sqlite3_stmt *stmt;
-    int rc = ow_reader_acquire(db, &(struct ow_read){.label = "print notes", .timeout_ms = 1000, .run_ms = 5000}, &reader, err);
-    if (rc)
-        return rc;
-    rc = ow_prepare(reader, "SELECT id, text FROM note ORDER BY id", &stmt, err);
-    while (!rc && sqlite3_step(stmt) == SQLITE_ROW)
-        printf("%d: %s\n", sqlite3_column_int(stmt, 0), sqlite3_column_text(stmt, 1));
-    ow_reader_release(reader);
+    bool row;
+    int rc = ow_prepare(reader, "SELECT id, text FROM note ORDER BY id", &stmt, err);
+    while (!rc && !(rc = ow_step(reader, stmt, &row, err)) && row)
+        fprintf(ctx, "%d: %s\n", (int)ow_column_int(stmt, 0), ow_column_text(stmt, 1, NULL));
     return rc;
 }
 
@@ -31,7 +17,8 @@ int main(int argc, char **argv)
     static const struct ow_migration steps[] = {
         {1, "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"},
     };
-    char text[] = "written once, for good";
+    struct ow_value note[] = {ow_text("written once, for good")};
+    struct ow_read how = {.label = "print notes", .timeout_ms = 1000, .run_ms = 5000};
     struct ow *db = NULL;
     struct ow_err err = {OW_OK, 0, 0, ""};
     struct ow_options options;
@@ -40,9 +27,10 @@ int main(int argc, char **argv)
     if (!rc)
         rc = ow_migrate(db, steps, 1, &err);
     if (!rc)
-        rc = ow_write(db, OW_LANE_NORMAL, insert_note, text, 5000, &err);
+        rc = ow_write_row(db, OW_LANE_NORMAL, "INSERT INTO note(text) VALUES(?1)", note, 1, 5000,
+                          &err);
     if (!rc)
-        rc = print_notes(db, &err);
+        rc = ow_read(db, &how, print_notes, stdout, &err);
     if (rc)
         fprintf(stderr, "%s\n", err.text);
     return ow_close(db, 5000, NULL, NULL) || rc;

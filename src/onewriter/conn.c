@@ -43,7 +43,7 @@ static int wait_for_lock(void *ctx, int tries)
 
 static int check_deadline(void *ctx)
 {
-    const struct ow_conn *conn = ctx;
+    struct ow_conn *conn = ctx;
     return (conn->run_until_us != INT64_MAX && clock_monotonic_us() >= conn->run_until_us) ||
            ow_stop_passed(conn->stop) || ow_conn_is_cancelled(conn) ||
            atomic_load_explicit(&conn->pin.revoked, memory_order_relaxed);

@@ -61,9 +61,9 @@ void ow_conn_rearm(struct ow_conn *conn, bool authorizer);
 /* Ends statements that still run, whoever prepared them. */
 void ow_conn_reset(struct ow_conn *conn);
 
-/* A number that changes when this connection ends a transaction and when it begins one after
- * another connection has committed: compare its value inside a transaction with that at the end of
- * the one before. (PRAGMA data_version leaves the own part out, and costs a statement.) */
+/* A number that changes when this connection ends a transaction and when it begins one after another
+ * connection has committed: compare its value inside a transaction with that at the end of the one
+ * before. (PRAGMA data_version leaves the own part out, and costs a statement.) */
 uint32_t ow_conn_data_version(struct ow_conn *conn);
 /* Syncs the write-ahead log to the disk. */
 int ow_conn_sync_log(struct ow_conn *conn, struct ow_err *err);

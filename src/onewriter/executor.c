@@ -387,8 +387,8 @@ static int hand_in(struct ow *db, const struct ow_read *how, const struct ow_job
     read->job.ctx = job->ctx;
     read->job.done = job->done;
     read->job.cq = job->cq;
-    read->job.err = &read->err;
     read->job.is_read = true;
+    read->job.err = &read->err;
     read->job.lane = (uint8_t)how->lane;
     read->job.deadline_us = INT64_MAX;
     read->job.submitted_us = clock_monotonic_us();

@@ -5,12 +5,9 @@
 
 #include "onewriter/conn.h"
 
-/* True when the present loan, or the job that runs on the writer's connection, was cancelled. What
- * the writer does between jobs is nobody's. By the borrower. */
+/* True when the present loan was cancelled. Any thread. */
 static inline bool ow_conn_is_cancelled(const struct ow_conn *conn)
 {
-    if (conn->role == OW_WRITER && !conn->in_job)
-        return false;
     uint64_t loan = atomic_load_explicit(&conn->loan, memory_order_relaxed);
     return loan && atomic_load_explicit(&conn->cancelled_loan, memory_order_relaxed) == loan;
 }

@@ -89,16 +89,15 @@ static void serve(struct ow_pool *pool)
         ow_turn_grant(&pool->turn, gift);
 }
 
-/* Waiting could never end: the calling thread holds too much of what it waits for. Readers that
- * other threads may release do not count. */
-static bool is_hopeless(const struct ow_pool *pool, int count)
+/* How many the calling thread holds that no other may release. */
+static int count_own(const struct ow_pool *pool)
 {
     int held = 0;
     for (int i = 0; i < pool->size; i++) {
         const struct ow_conn *conn = &pool->conns[i];
         held += conn->loan && !conn->shared && pthread_equal(conn->thread, pthread_self());
     }
-    return held && held + count > pool->size;
+    return held;
 }
 
 static const char *name_of(const char *label)
@@ -164,11 +163,13 @@ static int take(struct ow_pool *pool, const struct ow_wish *wish, struct ow_conn
     };
     LOCK(&pool->lock);
     struct ow_conn *chain = NULL;
-    bool may_take = !pool->closed && !ow_turn_is_ahead(&pool->turn, self.arrival_us);
-    if (may_take)
+    /* Who is ahead may be waiting for what this thread holds: then standing behind him would end
+     * at the deadline only. What is idle is too little for him. */
+    int own = count_own(pool);
+    if (!pool->closed && (own || !ow_turn_is_ahead(&pool->turn, self.arrival_us)))
         chain = take_idle(pool, wish->count);
     if (!chain && !pool->closed) {
-        if (is_hopeless(pool, wish->count))
+        if (own && own + wish->count > pool->size)
             return fail_hopeless(pool, wish, err);
         chain = ow_turn_wait_as(&pool->turn, &self, &pool->lock, wish->deadline_us);
         if (!chain)

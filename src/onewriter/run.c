@@ -77,8 +77,10 @@ int ow_job_run(struct ow_writer *writer, struct ow_job *job, bool guarded, struc
     conn->in_job = true;
     int rc = call(writer, job, err);
     conn->in_job = false;
-    if (job->fn)
+    if (job->fn) {
         atomic_store(&job->loan, 0);
+        atomic_store(&conn->loan, 0); /* a late cancel meets nobody: no row, no COMMIT */
+    }
     if (!rc && (job->bare || is_open(writer)))
         return guarded ? ow_writer_step(writer, OW_SQL_RELEASE, err) : 0;
     if (!job->bare)

@@ -116,7 +116,7 @@ def main(tests):
         except Exception as error:  # every failure of a test is reported as one
             import traceback
             failed += 1
-            print(f"not ok {number} - {sentence}: {error}", flush=True)
+            print(f"not ok {number} - {sentence}: {str(error).partition(chr(10))[0]}", flush=True)
             for line in traceback.format_exc().splitlines():
                 print(f"# {line}")
     sys.exit(1 if failed else 0)

@@ -206,6 +206,55 @@ static void never_cancels_the_next_borrower(void **state)
     close_items(db);
 }
 
+static int run_endless_job(struct ow_conn *conn, void *ctx, struct ow_err *err)
+{
+    struct gate *gate = ctx;
+    mutex_lock(&gate->lock);
+    gate->arrived++;
+    cond_broadcast(&gate->changed);
+    mutex_unlock(&gate->lock);
+    return ow_exec(conn, endless, err);
+}
+
+static bool is_settled(const struct ow_metrics *metrics, int64_t value)
+{
+    return (int64_t)(metrics->jobs_committed + metrics->jobs_failed) >= value;
+}
+
+/* A row has no number of its own: it must not run under that of the cancelled job before it. */
+static void never_cancels_the_row_behind_a_cancelled_job(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow_options options;
+    struct events events;
+    ow_options_init(&options, NULL);
+    events_init(&events, &options);
+    struct ow *db = open_items(dir, &options);
+    struct gate gate;
+    struct ow_ticket ticket = {0};
+    const struct ow_value value = ow_int(5);
+    gate_init(&gate);
+    assert_int_equal(ow_submit(db, OW_LANE_NORMAL, run_endless_job, &gate, WAIT_MS, &ticket, NULL),
+                     0);
+    assert_true(gate_wait_arrived(&gate, 1));
+    assert_int_equal(ow_append(db, OW_LANE_NORMAL, "INSERT INTO item(value) VALUES(?1)", &value, 1,
+                               WAIT_MS, NULL),
+                     0);
+    struct ow_metrics metrics;
+    ow_metrics_read(db, &metrics);
+    int64_t settled = (int64_t)(metrics.jobs_committed + metrics.jobs_failed);
+    assert_int_equal(ow_cancel(db, &ticket, NULL), 0);
+    assert_int_equal(ow_wait(db, &ticket, WAIT_MS, NULL, NULL), OW_CANCELLED);
+    assert_true(
+        wait_until(db, is_settled, settled + 2)); /* a flush would be a job before the row */
+    assert_int_equal(events_count(&events, OW_EVENT_ROW_FAILED), 0);
+    assert_int_equal(read_int(db, "SELECT count(*) FROM item"), 1);
+    close_items(db);
+    gate_fini(&gate);
+    events_fini(&events);
+}
+
 /* ---- read your writes ---- */
 
 struct waiter {
@@ -392,6 +441,7 @@ int main(void)
         cmocka_unit_test(refuses_a_lane_that_does_not_exist),
         cmocka_unit_test(cancels_what_a_loan_runs_now_and_later),
         cmocka_unit_test(never_cancels_the_next_borrower),
+        cmocka_unit_test(never_cancels_the_row_behind_a_cancelled_job),
         cmocka_unit_test(waits_for_the_commit_that_must_be_visible),
         cmocka_unit_test(waits_for_another_handles_commit_when_it_only_reads),
         cmocka_unit_test(runs_a_function_with_a_lent_reader),

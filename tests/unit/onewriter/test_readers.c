@@ -243,7 +243,7 @@ static void takes_a_reader_back_without_transaction_or_running_statement(void **
     close_items(db);
 }
 
-/* The statement stays valid for its owner, the connection is not lent again. */
+/* Its owner may still finalize the statement; the connection is not lent again. */
 static void tells_of_a_leaked_statement_and_retires_its_connection(void **state)
 {
     (void)state;

@@ -253,6 +253,39 @@ static void serves_those_behind_when_the_first_in_line_gives_up(void **state)
     close_items(db);
 }
 
+static void *take_two(void *arg)
+{
+    struct taker *t = arg;
+    struct ow_conn *conns[2];
+    t->rc = ow_snapshot_acquire(t->db, &how, conns, 2, NULL, NULL);
+    for (int i = 0; i < 2 && !t->rc; i++)
+        t->rc = ow_reader_release(conns[i]);
+    return NULL;
+}
+
+/* The first in line waits for what this thread holds. */
+static void lets_a_holder_pass_who_waits_for_it(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct taker taker = {.db = open_with_readers(dir, 2)};
+    struct ow_conn *first, *second;
+    struct ow_metrics metrics;
+    pthread_t thread;
+    assert_int_equal(ow_reader_acquire(taker.db, &how, &first, NULL), 0);
+    assert_int_equal(thread_start(&thread, "taker", take_two, &taker, NULL), 0);
+    do {
+        sched_yield();
+        ow_metrics_read(taker.db, &metrics);
+    } while (!metrics.readers_waited_for);
+    assert_int_equal(ow_reader_acquire(taker.db, &how, &second, NULL), 0);
+    ow_reader_release(second);
+    ow_reader_release(first);
+    pthread_join(thread, NULL);
+    assert_int_equal(taker.rc, 0);
+    close_items(taker.db);
+}
+
 static void refuses_what_can_never_be_lent(void **state)
 {
     (void)state;
@@ -276,6 +309,7 @@ int main(void)
         cmocka_unit_test(lets_other_threads_use_and_release_the_members),
         cmocka_unit_test(never_waits_for_half_of_what_another_snapshot_holds),
         cmocka_unit_test(serves_those_behind_when_the_first_in_line_gives_up),
+        cmocka_unit_test(lets_a_holder_pass_who_waits_for_it),
         cmocka_unit_test(refuses_what_can_never_be_lent),
     };
     return cmocka_run_group_tests_name("snapshots", tests, NULL, NULL);
