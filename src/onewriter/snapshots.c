@@ -53,11 +53,8 @@ void ow_snapshots_init(struct ow_snapshots *all, const struct ow_options *option
 
 void ow_pin_init(struct ow_pin *pin, struct ow_snapshots *all, struct ow_conn *conn)
 {
-    *pin = (struct ow_pin){.all = all,
-                           .conn = conn,
-                           .slot = -1,
-                           .read_until_us = INT64_MAX,
-                           .next = all->pins};
+    *pin = (struct ow_pin){
+        .all = all, .conn = conn, .slot = -1, .read_until_us = INT64_MAX, .next = all->pins};
     mutex_init(&pin->lock);
     all->pins = pin;
 }
@@ -270,6 +267,15 @@ static int64_t oldest_since_us(struct ow_snapshots *all)
             since_us = look.since_us;
     }
     return since_us;
+}
+
+int64_t ow_pin_age_us(struct ow_pin *pin)
+{
+    int64_t now_us = clock_monotonic_us();
+    LOCK(&pin->lock);
+    if (pin->slot < 0 || atomic_load(&pin->revoked))
+        return -1;
+    return now_us > pin->since_us ? now_us - pin->since_us : 0;
 }
 
 int64_t ow_snapshots_oldest_us(struct ow_snapshots *all)

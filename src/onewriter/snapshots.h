@@ -32,7 +32,7 @@ struct ow_pin {
     _Atomic bool revoked;  /* the present snapshot was taken back */
     const char *label;     /* of the borrower; static storage, NULL = none */
     uint64_t loan;
-    struct ow_conn *conn;  /* lent: whose pin it is */
+    struct ow_conn *conn; /* lent: whose pin it is */
 };
 
 /* Of one database. The list of pins does not change while threads run. */
@@ -74,6 +74,8 @@ bool ow_snapshot_revoke(struct ow_pin *pin, uint64_t number, enum ow_taken_why w
 /* Takes back all that are at least so old. */
 void ow_snapshots_revoke(struct ow_snapshots *all, int64_t min_age_us, enum ow_taken_why why,
                          int64_t frames);
+/* Age of the snapshot of that connection; -1: it holds none. */
+int64_t ow_pin_age_us(struct ow_pin *pin);
 /* Age of the oldest that is held; 0 = none. */
 int64_t ow_snapshots_oldest_us(struct ow_snapshots *all);
 

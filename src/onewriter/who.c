@@ -33,16 +33,17 @@ static void tell_writer(struct ow *db, const struct listener *listener)
     tell(listener, &who);
 }
 
-/* A loan that has ended since it was listed would be told with the next borrower's statement. */
-static void tell_reader(struct ow_pool_entry *entry, const struct listener *listener)
+/* What the connection tells of a holder. A loan that has ended since it was listed would be told
+ * with the next borrower's statement and snapshot. */
+static bool look_closer(struct ow_conn *conn, struct ow_who *who)
 {
-    struct ow_who *who = &entry->who;
-    if (entry->conn) {
-        ow_conn_copy_sql(entry->conn, who->sql, sizeof(who->sql));
-        if (atomic_load(&entry->conn->loan) != who->loan)
-            return;
+    int64_t age_us = ow_pin_age_us(&conn->pin);
+    if (age_us >= 0) {
+        who->kind = OW_WHO_PINS;
+        who->age_us = age_us;
     }
-    tell(listener, who);
+    ow_conn_copy_sql(conn, who->sql, sizeof(who->sql));
+    return atomic_load(&conn->loan) == who->loan;
 }
 
 /* Those who hold or want a reader. Without memory, nobody. */
@@ -59,7 +60,8 @@ static void tell_readers(struct ow *db, const struct listener *listener)
         count = ow_pool_list(&db->pool, entries, room);
     }
     for (int i = 0; i < count; i++)
-        tell_reader(&entries[i], listener);
+        if (!entries[i].conn || look_closer(entries[i].conn, &entries[i].who))
+            tell(listener, &entries[i].who);
     free(entries);
 }
 

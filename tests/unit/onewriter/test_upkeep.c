@@ -282,23 +282,14 @@ static int64_t file_bytes(const char *path)
     return st.st_size;
 }
 
-/* A file from which pages can be given back, whatever the options do. */
-static void make_incremental(const char *path)
-{
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(
-        sqlite3_exec(db, "PRAGMA auto_vacuum=INCREMENTAL; CREATE TABLE first(x)", NULL, NULL, NULL),
-        SQLITE_OK);
-    sqlite3_close(db);
-}
-
 static void gives_free_pages_back(void **state)
 {
     (void)state;
     CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
-    make_incremental(items_path(dir));
-    struct ow *db = open_items(dir, NULL);
+    struct ow_options options;
+    ow_options_init(&options, NULL);
+    options.incremental_vacuum = true;
+    struct ow *db = open_items(dir, &options);
     struct ow_err err;
     int64_t pages = -1;
     fill(db, 100000);
@@ -400,6 +391,29 @@ static void empties_the_log_and_says_when_it_cannot(void **state)
     close_items(db);
 }
 
+static void takes_snapshots_back_to_empty_the_log(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_items(dir, NULL);
+    struct ow_read how = {.label = "report", .timeout_ms = WAIT_MS};
+    struct ow_conn *reader;
+    struct ow_metrics metrics;
+    struct ow_err err;
+    write_item(db, 1);
+    assert_int_equal(ow_reader_acquire(db, &how, &reader, NULL), 0);
+    assert_int_equal(ow_exec(reader, "BEGIN; SELECT * FROM item", NULL), 0);
+    write_item(db, 2);
+    if (ow_checkpoint(db, WAIT_MS, &err))
+        fail_msg("%s", err.text);
+    ow_metrics_read(db, &metrics);
+    assert_int_equal(metrics.snapshots_taken, 1);
+    assert_int_equal(metrics.wal_bytes, 0);
+    ow_reader_release(reader);
+    assert_int_equal(read_int(db, "SELECT count(*) FROM item"), 2);
+    close_items(db);
+}
+
 static void answers_a_handle_that_only_reads(void **state)
 {
     (void)state;
@@ -433,6 +447,7 @@ int main(void)
         cmocka_unit_test(says_why_a_file_cannot_give_pages_back),
         cmocka_unit_test(refreshes_statistics_and_leaves_no_setting_behind),
         cmocka_unit_test(empties_the_log_and_says_when_it_cannot),
+        cmocka_unit_test(takes_snapshots_back_to_empty_the_log),
         cmocka_unit_test(answers_a_handle_that_only_reads),
     };
     return cmocka_run_group_tests_name("upkeep", tests, NULL, NULL);

@@ -94,6 +94,15 @@ static void sees_who_holds_a_reader_and_what_it_runs(void **state)
     assert_int_equal(ow_prepare(reader, "SELECT count(*) FROM item", &stmt, NULL), 0);
     seen = look(db);
     assert_string_equal(seen.who[0].sql, "SELECT count(*) FROM item");
+    assert_int_equal(seen.who[0].kind, OW_WHO_READS);
+    assert_int_equal(ow_exec(reader, "BEGIN; SELECT count(*) FROM item", NULL), 0);
+    seen = look(db);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.who[0].kind, OW_WHO_PINS);
+    assert_string_equal(seen.who[0].label, "report");
+    assert_true(seen.who[0].age_us >= 0);
+    assert_int_equal(ow_exec(reader, "COMMIT", NULL), 0);
+    assert_int_equal(look(db).who[0].kind, OW_WHO_READS);
     ow_reader_release(reader);
     assert_int_equal(look(db).count, 0);
     close_items(db);
