@@ -220,6 +220,7 @@ void load_json(struct report *report, const struct load_plan *plan,
                const struct load_result *result)
 {
     json_text(report, "way", plan->way->key);
+    json_text(report, "way_sqlite", plan->way->sqlite ? plan->way->sqlite() : sqlite3_libversion());
     json_text(report, "table", plan->target.table->name);
     json_text(report, "sync", plan->target.full ? "full" : "normal");
     json_int(report, "threads", plan->target.threads);
@@ -242,8 +243,11 @@ void load_json(struct report *report, const struct load_plan *plan,
     json_text(report, "first_failure", result->why);
 }
 
-void load_print_trouble(const struct load_result *result)
+void load_print_trouble(const struct load_plan *plan, const struct load_result *result)
 {
+    const char *sqlite = plan->way->sqlite ? plan->way->sqlite() : sqlite3_libversion();
+    if (strcmp(sqlite, sqlite3_libversion()) != 0)
+        printf("      (with SQLite %s, the system's)\n", sqlite);
     if (result->failed)
         printf("      %llu FAILED, the first: %s\n", (unsigned long long)result->failed,
                result->why);

@@ -51,7 +51,7 @@ void load_watch(int ms, int64_t *wal_peak);
 /* The fields of a result, into an object that was begun. */
 void load_json(struct report *report, const struct load_plan *plan,
                const struct load_result *result);
-/* Writes what went wrong below a line of a table, if anything did. */
-void load_print_trouble(const struct load_result *result);
+/* Writes below a line of a table what went wrong, or what the way does not share, if anything. */
+void load_print_trouble(const struct load_plan *plan, const struct load_result *result);
 
 #endif

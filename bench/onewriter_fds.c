@@ -49,8 +49,10 @@ static void run(const struct load_plan *plan, struct load_result *writes,
     if (readers.way == READ_ONEWRITER)
         readers.db = onewriter_of(load_shared(load));
     load_start(load);
-    struct readers *running = readers_start(&readers);
-    readers_stop(running, reads);
+    if (!plan->way->sqlite) { /* another copy of SQLite: nobody beside it */
+        struct readers *running = readers_start(&readers);
+        readers_stop(running, reads);
+    }
     load_stop(load, writes);
     load_close(load);
     set_limit(before);
@@ -64,7 +66,7 @@ static void print_result(const struct load_plan *plan, const struct load_result 
            (unsigned long long)(w->done + w->failed), (unsigned long long)w->failed, w->per_second,
            latency_max_ms(&w->latency), (unsigned long long)(r->done + r->failed),
            (unsigned long long)r->failed);
-    load_print_trouble(w);
+    load_print_trouble(plan, w);
     if (r->failed)
         printf("      the first read that failed: %s\n", r->why);
 }

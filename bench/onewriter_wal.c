@@ -15,7 +15,7 @@
 
 #define PACE        1000
 #define AFTER_MS    500 /* watched after the reader has gone */
-#define FIRST_ROWS  1000
+#define FIRST_ROWS  20000
 #define CURSOR_SQL  "SELECT id, size FROM event"
 #define READER_WAIT 10000
 
@@ -25,6 +25,7 @@ struct scene {
     double named_ms, taken_ms; /* since then; < 0 = never */
     char named[WHY_BYTES];     /* the event's text */
     char end[WHY_BYTES];       /* what the reader met when it read on */
+    bool wrong;                /* it saw what its snapshot does not have */
     struct cond begun;
     struct target target;
     struct ow *db; /* NULL: the bare way */
@@ -53,18 +54,23 @@ static void begin_scene(struct scene *scene)
     cond_broadcast(&scene->begun);
 }
 
-/* Reads one row, sleeps, reads on. */
+/* Reads one row, sleeps, reads on to the end. What pages are in the cache it may still see. */
 static void sleep_in(struct scene *scene, sqlite3 *db, sqlite3_stmt *stmt)
 {
+    int rows = 1, rc;
+    char why[WHY_BYTES] = "";
     if (sqlite3_step(stmt) != SQLITE_ROW)
         die("the reader's first row: %s", sqlite3_errmsg(db));
     begin_scene(scene);
     sleep_until_ns(scene->pinned_ns + scene->hold_ms * 1000000LL);
-    int rc = sqlite3_step(stmt);
-    if (rc == SQLITE_ROW)
-        snprintf(scene->end, sizeof(scene->end), "its next row");
-    else
-        plain_fail(db, "reading on", scene->end);
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
+        rows++;
+    if (rc != SQLITE_DONE)
+        plain_fail(db, "then", why);
+    /* A snapshot has its rows, or ends with an error; it never has others. */
+    scene->wrong = rc == SQLITE_DONE ? rows != FIRST_ROWS : rows > FIRST_ROWS;
+    snprintf(scene->end, sizeof(scene->end), "%s%d of %d rows%s%.120s",
+             scene->wrong ? "WRONG ROWS: " : "", rows, FIRST_ROWS, *why ? ", " : "", why);
     sqlite3_reset(stmt);
 }
 
@@ -135,7 +141,7 @@ static void print_scene(const struct scene *scene, const struct load_plan *plan,
     printf("met: %s\n", scene->end);
     if (scene->named[0])
         printf("      named as: %s\n", scene->named);
-    load_print_trouble(r);
+    load_print_trouble(plan, r);
 }
 
 static void tell_scene(struct report *report, const struct scene *scene,
@@ -173,7 +179,8 @@ static bool measure(const struct settings *s, struct report *report, const struc
     fflush(stdout);
     cond_fini(&scene.begun);
     mutex_fini(&scene.lock);
-    return way != &way_group && (result.failed || result.rows != (int64_t)result.done);
+    return way != &way_group &&
+           (scene.wrong || result.failed || result.rows != (int64_t)result.done);
 }
 
 int bench_wal(const struct settings *s, struct report *report)

@@ -41,7 +41,7 @@ static void print_cell(const struct cell *cell, double job, double row)
     print_ratio(job, r->per_second);
     print_ratio(row, r->per_second);
     putchar('\n');
-    load_print_trouble(r);
+    load_print_trouble(&cell->plan, r);
 }
 
 static void tell_cell(struct report *report, const struct cell *cell, double job, double row)

@@ -5,7 +5,6 @@
  * would drop the first one's file locks. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <zdb.h>
 
 #include "plain.h"
@@ -17,16 +16,24 @@ struct shared {
     ConnectionPool_T pool;
 };
 
-static void check_version(struct shared *shared)
+/* Of libzdb, once it was opened. */
+static char version[64];
+
+static const char *sqlite_of_zdb(void)
+{
+    return version;
+}
+
+static void ask_version(struct shared *shared)
 {
     Connection_T conn = ConnectionPool_getConnection(shared->pool);
     if (!conn)
         die("libzdb opens no connection");
     TRY
     {
-        ResultSet_T rows = Connection_executeQuery(conn, "SELECT sqlite_source_id()");
-        if (!ResultSet_next(rows) || strcmp(ResultSet_getString(rows, 1), sqlite3_sourceid()) != 0)
-            die("libzdb works with another SQLite than this program: leave its way out");
+        ResultSet_T rows = Connection_executeQuery(conn, "SELECT sqlite_version()");
+        if (ResultSet_next(rows))
+            snprintf(version, sizeof(version), "%s", ResultSet_getString(rows, 1));
     }
     ELSE
     {
@@ -62,7 +69,7 @@ static void *open_zdb(const struct target *target)
         die("libzdb: %s", Exception_frame.message);
     }
     END_TRY;
-    check_version(shared);
+    ask_version(shared);
     return shared;
 }
 
@@ -137,4 +144,5 @@ static void close_zdb(void *arg)
     free(shared);
 }
 
-const struct way way_zdb = {"zdb", "libzdb", open_zdb, join_zdb, write_zdb, leave_zdb, close_zdb};
+const struct way way_zdb = {"zdb",     "libzdb",  open_zdb,  join_zdb,
+                            write_zdb, leave_zdb, close_zdb, sqlite_of_zdb};

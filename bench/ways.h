@@ -32,6 +32,8 @@ struct way {
     void (*leave)(void *shared, void *own);
     /* Everything is closed; the rows are in the file afterwards. */
     void (*close)(void *shared);
+    /* Version of the SQLite that it works with; NULL = that of this program. */
+    const char *(*sqlite)(void);
 };
 
 extern const struct way way_each, way_seed, way_kept, way_mutex; /* plain SQLite */
