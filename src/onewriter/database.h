@@ -2,6 +2,7 @@
 #ifndef ONEWRITER_DATABASE_H
 #define ONEWRITER_DATABASE_H
 
+#include "onewriter/mover.h"
 #include "onewriter/place.h"
 #include "onewriter/pool.h"
 #include "onewriter/watch.h"
@@ -35,6 +36,7 @@ struct ow {
     struct ow_pool pool;
     struct ow_writer writer;
     struct ow_watch watch;
+    struct ow_mover mover; /* options.checkpoint_thread */
 };
 
 /* Runs fn on the writer's connection between two groups, outside of any transaction, and waits for

@@ -91,6 +91,7 @@ static void gate_wait(struct ow_gate *gate)
 
 static void close_parts(struct ow *db)
 {
+    ow_mover_stop(&db->mover);
     ow_watch_stop(&db->watch);
     ow_pool_fini(&db->pool);
     ow_writer_close(&db->writer);
@@ -144,6 +145,8 @@ static int open_parts(struct ow *db, struct ow_err *err)
         rc = ow_pool_init(&db->pool, db, &db->options, &db->stop, &db->counters, err);
     if (!rc)
         rc = ow_watch_start(&db->watch, &db->snapshots, err);
+    if (!rc && writes && db->options.checkpoint_thread)
+        rc = ow_mover_start(&db->mover, db, err);
     if (!rc && writes)
         rc = ow_writer_start(&db->writer, err);
     return rc;
@@ -180,6 +183,7 @@ static void close_writing(struct ow *db, int64_t deadline_us, struct ow_report *
     ow_pool_shut(&db->pool);
     ow_lanes_close(&db->lanes);
     ow_writer_join(&db->writer);
+    ow_mover_stop(&db->mover);
     report->jobs_drained = db->writer.drained;
     report->jobs_abandoned = db->writer.abandoned;
 }
