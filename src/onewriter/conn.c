@@ -113,7 +113,7 @@ static int config_apply(struct ow_conn *conn, struct ow_err *err)
         {SQLITE_DBCONFIG_DQS_DDL, 0, "DQS_DDL"},
         {SQLITE_DBCONFIG_DQS_DML, 0, "DQS_DML"},
         {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, "ENABLE_LOAD_EXTENSION"},
-        {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, conn->role == OW_READER, "NO_CKPT_ON_CLOSE"},
+        {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, conn->role != OW_WRITER, "NO_CKPT_ON_CLOSE"},
     };
     for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
         int got = -1;
@@ -129,6 +129,8 @@ static int64_t cache_kib(const struct ow_conn *conn)
 {
     int64_t half = conn->options->cache_bytes / 2;
     int64_t bytes = conn->role == OW_WRITER ? half : half / conn->options->readers;
+    if (conn->role == OW_MOVER)
+        return 1; /* a checkpoint copies without the cache */
     return bytes < 1024 ? 1 : bytes / 1024;
 }
 
@@ -217,7 +219,8 @@ static int open_flags(const struct ow_conn *conn)
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     if (conn->role == OW_READER)
         return flags | SQLITE_OPEN_READONLY;
-    return flags | SQLITE_OPEN_READWRITE | (conn->options->create ? SQLITE_OPEN_CREATE : 0);
+    bool create = conn->role == OW_WRITER && conn->options->create;
+    return flags | SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
 }
 
 int ow_conn_open(struct ow_conn *conn, enum ow_role role, struct ow_err *err)

@@ -12,7 +12,7 @@
 
 #define OW_JOB_SAVEPOINT "ow_job"
 
-enum ow_role { OW_WRITER, OW_READER };
+enum ow_role { OW_WRITER, OW_READER, OW_MOVER /* only checkpoints, see mover.h */ };
 
 struct ow_conn {
     sqlite3 *db; /* NULL: not open */

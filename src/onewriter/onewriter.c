@@ -112,6 +112,7 @@ static void bury(struct ow *db)
 static void close_parts(struct ow *db)
 {
     ow_executor_fini(&db->executor);
+    ow_mover_stop(&db->mover);
     ow_watch_stop(&db->watch);
     ow_pool_fini(&db->pool);
     ow_writer_close(&db->writer);
@@ -167,6 +168,8 @@ static int open_parts(struct ow *db, struct ow_err *err)
         rc = ow_executor_init(&db->executor, db, err);
     if (!rc)
         rc = ow_watch_start(&db->watch, &db->snapshots, err);
+    if (!rc && writes && db->options.checkpoint_thread)
+        rc = ow_mover_start(&db->mover, db, err);
     if (!rc && writes)
         rc = ow_writer_start(&db->writer, err);
     return rc;
@@ -210,6 +213,7 @@ static int close_working(struct ow *db, int64_t deadline_us, struct ow_report *r
     ow_pool_shut(&db->pool);
     int busy = ow_executor_stop(&db->executor, &unread);
     ow_writer_join(&db->writer);
+    ow_mover_stop(&db->mover);
     report->jobs_drained = db->writer.drained;
     report->jobs_abandoned = db->writer.abandoned + unread;
     return busy;

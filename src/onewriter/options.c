@@ -141,6 +141,11 @@ int ow_options_take(const struct ow_options *given, struct ow_options *out, stru
     int rc = check_ranges(out, err);
     if (rc)
         return rc;
+    if (out->checkpoint_thread && !ow_sqlite_is_wal_reset_safe(sqlite3_libversion_number()))
+        return ow_fail(err, OW_CONFIG,
+                       "checkpoint_thread needs a SQLite with the WAL-reset fix (3.51.3, 3.50.7 or "
+                       "3.44.6); this is %s: set it to false",
+                       sqlite3_libversion());
     if (out->mmap_bytes && !ow_sqlite_is_wal_reset_safe(sqlite3_libversion_number()))
         return ow_fail(err, OW_CONFIG,
                        "mmap_bytes needs a SQLite with the WAL-reset fix (3.51.3, 3.50.7 or "

@@ -13,6 +13,9 @@
  * that was acknowledged. It does not when two connections checkpoint at once (the WAL-reset bug) or
  * somebody replaced the log; then nothing may be written on top.
  *
+ * With options.checkpoint_thread the PASSIVE ones are made elsewhere (mover.h), from the soft limit
+ * on; the hard limit stays here.
+ *
  * What must stay true: only the writer's connection is ever given to these functions, between two
  * groups; the gate is open when they return. */
 #include "onewriter/wal.h"
@@ -25,6 +28,9 @@
 /* Least time for TRUNCATE: a reader of ours may hold one of the log's locks for an instant even at
  * a shut gate. */
 #define TRUNCATE_LEAST_US 10000
+
+/* How long a checkpoint of the other thread, once interrupted, may take to end: an fsync. */
+#define MOVER_WAIT_US 5000000
 
 static int count_frames(void *ctx, sqlite3 *db, const char *schema, int frames)
 {
@@ -72,7 +78,8 @@ static int checkpoint(struct ow_wal *wal, struct ow_conn *conn, struct ow_counte
 
 bool ow_wal_wants_idle(const struct ow_wal *wal, const struct ow_options *options)
 {
-    return wal->frames - wal->moved >= options->wal_soft_frames && wal->frames >= wal->again;
+    return !options->checkpoint_thread && wal->frames - wal->moved >= options->wal_soft_frames &&
+           wal->frames >= wal->again;
 }
 
 static int truncate_log(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
@@ -86,8 +93,8 @@ static int truncate_log(struct ow_wal *wal, struct ow_conn *conn, struct ow_coun
     return rc;
 }
 
-static int empty(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
-                 struct ow_err *err)
+static int empty_alone(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
+                       struct ow_err *err)
 {
     struct ow_snapshots *snapshots = &conn->owner->snapshots;
     const struct ow_options *options = conn->options;
@@ -106,16 +113,27 @@ static int empty(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *c
     return rc;
 }
 
+static int empty(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
+                 struct ow_err *err)
+{
+    struct ow_mover *mover = &conn->owner->mover;
+    if (!mover->started)
+        return empty_alone(wal, conn, counters, err);
+    ow_mover_pause(mover, clock_monotonic_us() + MOVER_WAIT_US);
+    int rc = empty_alone(wal, conn, counters, err);
+    ow_mover_resume(mover);
+    return rc;
+}
+
 /* Reads the newest commit's number through a reader that is idle; none is waited for. */
-static int check_canary(const struct ow_wal *wal, struct ow_conn *conn,
-                        struct ow_counters *counters, struct ow_err *err)
+static int check_canary(struct ow_conn *conn, struct ow_counters *counters, struct ow_err *err)
 {
     struct ow_pool *pool = &conn->owner->pool;
     struct ow_conn *reader;
     int64_t acknowledged = atomic_load(&counters->commit_seq), seen = 0;
     const struct ow_read how = {.label = "canary"};
     const struct ow_wish wish = {.how = &how, .count = 1, .since_us = clock_monotonic_us()};
-    if (wal->moved < wal->frames || ow_pool_acquire(pool, &wish, &reader, NULL) != 0)
+    if (ow_pool_acquire(pool, &wish, &reader, NULL) != 0)
         return 0;
     int rc = ow_number_read(reader, &seen, NULL, NULL);
     ow_pool_release(pool, reader);
@@ -133,6 +151,29 @@ static int check_canary(const struct ow_wal *wal, struct ow_conn *conn,
     return OW_CORRUPT;
 }
 
+/* What the checkpoints of the other thread came to, and whether another is worth its fsync. */
+static int direct_mover(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
+                        struct ow_err *err)
+{
+    struct ow_mover *mover = &conn->owner->mover;
+    struct ow_moved news;
+    bool heard = ow_mover_hear(mover, &news);
+    if (heard && news.code) {
+        if (err)
+            *err = news.err;
+        return news.code;
+    }
+    bool ours = heard && news.frames >= 0 && news.frames <= wal->frames; /* else of an older log */
+    bool all = ours && news.moved == news.frames;
+    if (ours) {
+        wal->moved = news.moved;
+        wal->again = all ? 0 : news.frames + conn->options->wal_soft_frames;
+    }
+    if (wal->frames >= wal->again && wal->frames - wal->moved >= conn->options->wal_soft_frames)
+        ow_mover_ask(mover);
+    return all ? check_canary(conn, counters, err) : 0;
+}
+
 int ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
                        struct ow_err *err)
 {
@@ -141,19 +182,21 @@ int ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_count
     atomic_store(&counters->wal_frames, wal->frames);
     if (wal->frames >= options->wal_hard_frames && wal->frames >= wal->retry)
         rc = empty(wal, conn, counters, err);
+    else if (conn->owner->mover.started)
+        return direct_mover(wal, conn, counters, err);
     else if (wal->frames >= wal->again &&
              (wal->frames - wal->moved) / 2 >= options->wal_soft_frames)
         rc = checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_PASSIVE, err);
     else
         return 0;
-    return rc ? rc : check_canary(wal, conn, counters, err);
+    return rc || wal->moved < wal->frames ? rc : check_canary(conn, counters, err);
 }
 
 int ow_wal_idle(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
                 struct ow_err *err)
 {
     int rc = checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_PASSIVE, err);
-    return rc ? rc : check_canary(wal, conn, counters, err);
+    return rc || wal->moved < wal->frames ? rc : check_canary(conn, counters, err);
 }
 
 bool ow_wal_empty(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,

@@ -140,7 +140,7 @@ static void run_bank(int gate_ms, int max_ms)
         all.wrong += tally[i].wrong;
     }
     ow_metrics_read(bank.db, &metrics);
-    print_message("%llu sums, %llu refused, %llu snapshots taken back, %lld frames at most\n",
+    print_message("# %llu sums, %llu refused, %llu snapshots taken back, %lld frames at most\n",
                   (unsigned long long)all.sums, (unsigned long long)all.refused,
                   (unsigned long long)metrics.snapshots_taken, (long long)most);
     assert_int_equal(all.wrong, 0);

@@ -186,6 +186,38 @@ static void never_shows_a_reader_anything_but_its_snapshot(void **state)
     events_fini(&events);
 }
 
+static void moves_the_log_on_a_thread_of_its_own_only_with_a_fixed_sqlite(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow_options options;
+    struct events events;
+    struct ow_err err = {0};
+    struct ow_metrics metrics;
+    struct ow *db;
+    ow_options_init(&options, items_path(dir));
+    events_init(&events, &options);
+    options.checkpoint_thread = true;
+    options.wal_soft_frames = 10;
+    options.wal_hard_frames = 60;
+    if (!ow_sqlite_is_wal_reset_safe(sqlite3_libversion_number())) {
+        assert_int_equal(ow_open(&options, &db, &err), OW_CONFIG);
+        assert_non_null(strstr(err.text, "checkpoint_thread"));
+        events_fini(&events);
+        return;
+    }
+    db = open_items(dir, &options);
+    for (int64_t i = 0; i < 1000; i++) {
+        write_item(db, i);
+        ow_metrics_read(db, &metrics);
+        assert_in_range(metrics.wal_frames, 0, 70); /* the hard limit and one group */
+    }
+    assert_true(events_wait(&events, OW_EVENT_CHECKPOINT, 10));
+    assert_int_equal(read_int(db, "SELECT count(*) FROM item"), 1000);
+    close_items(db);
+    events_fini(&events);
+}
+
 /* No authorizer is asked there, and a checkpoint beside the writer's is what loses commits. */
 static void refuses_a_checkpoint_to_a_borrower_by_every_door(void **state)
 {
@@ -273,6 +305,7 @@ int main(void)
         cmocka_unit_test(keeps_the_log_under_its_hard_limit_without_readers),
         cmocka_unit_test(goes_on_writing_while_a_foreign_reader_pins_the_log),
         cmocka_unit_test(takes_the_snapshot_of_a_sleeping_reader_back_at_the_hard_limit),
+        cmocka_unit_test(moves_the_log_on_a_thread_of_its_own_only_with_a_fixed_sqlite),
         cmocka_unit_test(refuses_a_checkpoint_to_a_borrower_by_every_door),
         cmocka_unit_test(stops_when_an_acknowledged_commit_is_not_visible_any_more),
         cmocka_unit_test(looks_for_the_newest_commit_after_a_checkpoint),
