@@ -6,8 +6,8 @@
 
 /* Tells the end of a job whose *err and commit_seq are final and which is in no list any more. Call
  * it without locks; do not touch the job afterwards.
- *   - done NULL: somebody waits. state becomes DONE; ring the bell `answered` afterwards, once for
- *     as many jobs as were finished.
+ *   - done NULL: somebody waits. state becomes DONE; ring its bell afterwards, once for as many
+ *     jobs as were finished.
  *   - done and cq: the job waits in the queue for ow_cq_dispatch.
  *   - done alone: done is called here.
  * A job with done is owned by the library: memory from malloc that begins with the job, freed after

@@ -301,8 +301,6 @@ int ow_conn_close(struct ow_conn *conn)
 
 void ow_conn_begin(struct ow_conn *conn)
 {
-    if (conn->role == OW_READER)
-        ow_pin_lend(&conn->pin, conn->label, 0);
     ow_statements_begin(&conn->statements);
 }
 

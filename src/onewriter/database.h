@@ -26,7 +26,7 @@ struct ow {
     struct mutex texts;        /* leaf: the texts of cached statements are freed under it */
     struct ow_counters counters;
     struct ow_stop stop;
-    struct ow_bell answered; /* rings when jobs are done or a commit became visible */
+    struct ow_bell bells[OW_BELLS];
     struct ow_place place;
     struct ow_leaks leaks; /* guarded by texts */
     struct ow_lanes lanes;

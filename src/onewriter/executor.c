@@ -46,7 +46,7 @@ static void finish(struct ow_executor *executor, struct ow_job *job, const struc
 {
     *job->err = *result;
     ow_job_finish(job);
-    ow_bell_ring(&executor->db->answered);
+    ow_bell_ring(&executor->db->bells[OW_BELL_OTHER]);
 }
 
 /* The end of a job that no thread ran: its callback belongs on one of our threads all the same,
@@ -388,6 +388,7 @@ static int hand_in(struct ow *db, const struct ow_read *how, const struct ow_job
     read->job.done = job->done;
     read->job.cq = job->cq;
     read->job.is_read = true;
+    read->job.bell = OW_BELL_OTHER;
     read->job.err = &read->err;
     read->job.lane = (uint8_t)how->lane;
     read->job.deadline_us = INT64_MAX;

@@ -50,18 +50,18 @@ static void keep(struct ow_writer *writer, struct ow_jobs *list)
     ow_jobs_append_all(&writer->kept, list);
 }
 
-/* Tells the owners of list; returns whether anybody may be waiting. Each job is touched once, and
- * rows of one slab are released together: there may be thousands. */
-static bool answer_list(struct ow_writer *writer, struct ow_jobs *list, int64_t seq)
+/* Tells the owners of list; returns which bells are to be rung, as bits. Each job is touched once,
+ * and rows of one slab are released together: there may be thousands. */
+static unsigned answer_list(struct ow_writer *writer, struct ow_jobs *list, int64_t seq)
 {
     struct ow_job *job;
     struct ow_slab *slab = NULL;
     uint32_t rows = 0;
-    bool told = false;
+    unsigned bells = 0;
     int64_t now_us = list->first ? clock_monotonic_us() : 0;
     while ((job = ow_jobs_pop(list))) {
         if (job->alone) {
-            told = true; /* ow_flush waits for it */
+            bells |= 1u << OW_BELL_OTHER; /* ow_flush waits for it */
             atomic_fetch_sub(&writer->alone_waiting, 1);
         }
         if (ow_job_is_appended(job)) {
@@ -72,21 +72,23 @@ static bool answer_list(struct ow_writer *writer, struct ow_jobs *list, int64_t 
             slab = own;
             continue;
         }
-        told = true;
+        bells |= 1u << job->bell;
         job->commit_seq = seq;
         ow_tally_add(&writer->counters->job_wait, now_us - job->submitted_us);
         ow_job_finish(job); /* its owner may free it from here on */
     }
     ow_lanes_release(writer->lanes, slab, rows);
-    return told;
+    return bells;
 }
 
 void ow_group_answer(struct ow_writer *writer)
 {
-    bool kept = answer_list(writer, &writer->kept, writer->seq);
-    bool settled = answer_list(writer, &writer->settled, 0);
-    if (kept || settled)
-        ow_bell_ring(writer->answered);
+    unsigned bells = writer->kept.first ? 1u << OW_BELL_OTHER : 0; /* for who waits for a commit */
+    bells |= answer_list(writer, &writer->kept, writer->seq);
+    bells |= answer_list(writer, &writer->settled, 0);
+    for (int i = 0; i < OW_BELLS; i++)
+        if (bells & 1u << i)
+            ow_bell_ring(&writer->bells[i]);
 }
 
 static void expire_list(struct ow_writer *writer, struct ow_jobs *list, int64_t now_us)

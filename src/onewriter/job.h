@@ -19,6 +19,7 @@ struct ow_job {
     int64_t deadline_us; /* INT64_MAX: none of its own */
     uint32_t bytes;
     uint8_t lane;
+    uint8_t bell; /* enum ow_bell_name: rings when it is DONE */
     bool durable; /* acknowledged after the log was synced */
     bool alone;   /* broke a shared transaction: runs in one of its own */
     bool bare;    /* runs outside of any transaction */

@@ -10,6 +10,7 @@
 #include "onewriter/lanes.h"
 
 #include "base/clock.h"
+#include "onewriter/bell.h"
 #include "onewriter/fail.h"
 
 static const int weight[OW_LANES] = {8, 4, 1};
@@ -163,6 +164,7 @@ static int get_place(struct ow_lanes *lanes, struct ow_lane_queue *lane, uint32_
 static void enqueue(struct ow_lanes *lanes, struct ow_lane_queue *lane, struct ow_job *job)
 {
     atomic_store_explicit(&job->state, OW_JOB_QUEUED, memory_order_relaxed);
+    job->bell = lanes->group & 1 ? OW_BELL_ODD : OW_BELL_EVEN;
     ow_jobs_append(&lane->jobs, job);
     lanes->queued++;
     if (lanes->thread_waits && lanes->owner == OW_OWNER_NONE) {
@@ -229,6 +231,8 @@ void ow_lanes_close(struct ow_lanes *lanes)
 
 bool ow_lanes_own(struct ow_lanes *lanes)
 {
+    if (atomic_load_explicit(&lanes->lone, memory_order_relaxed) < LONE_ENOUGH)
+        return false; /* the common answer under load, without the mutex */
     LOCK(&lanes->lock);
     if (lanes->owner != OW_OWNER_NONE || lanes->queued || lanes->closed ||
         lanes->lone < LONE_ENOUGH)
@@ -250,7 +254,8 @@ void ow_lanes_disown(struct ow_lanes *lanes, enum ow_left left)
 void ow_lanes_note_group(struct ow_lanes *lanes, uint32_t jobs)
 {
     LOCK(&lanes->lock);
-    lanes->lone = jobs == 1 && !lanes->queued ? lanes->lone + 1 : 0;
+    int lone = jobs == 1 && !lanes->queued ? lanes->lone + 1 : 0;
+    atomic_store_explicit(&lanes->lone, lone, memory_order_relaxed);
 }
 
 static bool is_due(const struct ow_lanes *lanes)
@@ -333,6 +338,7 @@ bool ow_lanes_are_empty(struct ow_lanes *lanes)
 void ow_lanes_take(struct ow_lanes *lanes, struct ow_jobs *list, uint32_t max)
 {
     LOCK(&lanes->lock);
+    lanes->group += !lanes->queued; /* closed: who comes now is in the next one */
     while (max && lanes->queued) {
         struct ow_lane_queue *lane = pick_lane(lanes);
         bool is_only = lane->jobs.count == lanes->queued; /* nobody to share the writer with */

@@ -29,7 +29,8 @@ struct ow_lanes {
     bool called;    /* the thread is wanted although no job is queued */
     bool left_over; /* a caller left taken jobs behind */
     enum ow_owner owner;
-    int lone;        /* groups in a row that had one job and left none waiting */
+    uint32_t group; /* number of the one that is being collected */
+    _Atomic int lone; /* groups in a row that had one job and left none waiting */
     uint32_t queued; /* in all lanes */
     struct ow_lane_queue lane[OW_LANES];
     struct ow_slabs slabs;
@@ -68,7 +69,7 @@ enum ow_wake { OW_WAKE_WORK, OW_WAKE_IDLE, OW_WAKE_CLOSED };
  * wait. */
 enum ow_wake ow_lanes_wait(struct ow_lanes *lanes, int64_t deadline_us, bool has_work);
 bool ow_lanes_are_empty(struct ow_lanes *lanes);
-/* Owner: takes at most `max` jobs by weight, behind those in list. */
+/* Owner: takes at most `max` jobs by weight, behind those in list. Taking none ends the group. */
 void ow_lanes_take(struct ow_lanes *lanes, struct ow_jobs *list, uint32_t max);
 /* Owner: takes all jobs into list. */
 void ow_lanes_take_all(struct ow_lanes *lanes, struct ow_jobs *list);

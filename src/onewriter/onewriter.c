@@ -146,7 +146,7 @@ static struct ow *new_handle(const struct ow_options *options)
     db->writer.counters = &db->counters;
     db->writer.lanes = &db->lanes;
     db->writer.stop = &db->stop;
-    db->writer.answered = &db->answered;
+    db->writer.bells = db->bells;
     pthread_once(&forks_once, watch_forks);
     db->fork_count = atomic_load(&forks);
     return db;
@@ -207,7 +207,7 @@ static int close_working(struct ow *db, int64_t deadline_us, struct ow_report *r
 {
     uint64_t unread = 0;
     ow_stop_set(&db->stop, deadline_us);
-    ow_bell_ring(&db->answered); /* who waits for a commit sees that none will come */
+    ow_bell_ring(&db->bells[OW_BELL_OTHER]); /* who waits for a commit sees that none will come */
     ow_lanes_close(&db->lanes);  /* the writer drains meanwhile */
     ow_executor_drain(&db->executor, deadline_us);
     ow_pool_shut(&db->pool);

@@ -195,7 +195,8 @@ struct ow_options {
                                          cut may take the last commits that are not */
     int group_max_jobs;               /* 1024 jobs in one transaction at most */
     int group_max_ms;                 /* 20: a group takes no further job after that */
-    int wal_soft_frames;              /* 1000: checkpoint when idle */
+    int wal_soft_frames;              /* 1000: checkpoint after a group; when idle from a
+                                         quarter of it */
     int wal_hard_frames;              /* 3600 (15 MB): from here readers that pin the log lose
                                          their snapshots, so that it can be emptied */
     int64_t journal_size_limit_bytes; /* 64 MB */

@@ -31,14 +31,14 @@ static int await_commit(struct ow *db, const struct ow_read *how, int64_t deadli
                         struct ow_err *err)
 {
     for (;;) {
-        uint32_t seen = ow_bell_look(&db->answered);
+        uint32_t seen = ow_bell_look(&db->bells[OW_BELL_OTHER]);
         if (atomic_load(&db->counters.commit_seq) >= how->min_seq)
             return 0;
         if (atomic_load(&db->stop.at_us) != INT64_MAX)
             return ow_fail(err, OW_CLOSED, "the database is being closed");
         if (clock_monotonic_us() >= deadline_us)
             return fail_seq(how, err);
-        ow_bell_wait(&db->answered, seen, deadline_us);
+        ow_bell_wait(&db->bells[OW_BELL_OTHER], seen, deadline_us);
     }
 }
 

@@ -78,7 +78,8 @@ static int checkpoint(struct ow_wal *wal, struct ow_conn *conn, struct ow_counte
 
 bool ow_wal_wants_idle(const struct ow_wal *wal, const struct ow_options *options)
 {
-    return !options->checkpoint_thread && wal->frames - wal->moved >= options->wal_soft_frames &&
+    return !options->checkpoint_thread &&
+           wal->frames - wal->moved >= (options->wal_soft_frames + 3) / 4 &&
            wal->frames >= wal->again;
 }
 
@@ -185,7 +186,7 @@ int ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_count
     else if (conn->owner->mover.started)
         return direct_mover(wal, conn, counters, err);
     else if (wal->frames >= wal->again &&
-             (wal->frames - wal->moved) / 2 >= options->wal_soft_frames)
+             wal->frames - wal->moved >= options->wal_soft_frames)
         rc = checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_PASSIVE, err);
     else
         return 0;

@@ -73,13 +73,14 @@ static int put_job(struct ow *db, struct ow_job *job, int64_t place_until_us, st
 
 bool ow_job_await(struct ow *db, struct ow_job *job, int64_t deadline_us)
 {
+    struct ow_bell *bell = &db->bells[job->bell];
     for (;;) {
-        uint32_t seen = ow_bell_look(&db->answered);
+        uint32_t seen = ow_bell_look(bell);
         if (atomic_load(&job->state) == OW_JOB_DONE)
             return true;
         if (clock_monotonic_us() >= deadline_us)
             return false;
-        ow_bell_wait(&db->answered, seen, deadline_us);
+        ow_bell_wait(bell, seen, deadline_us);
     }
 }
 
@@ -341,12 +342,12 @@ int ow_flush(struct ow *db, unsigned how, int timeout_ms, struct ow_err *err)
         rc = rc ? rc : one;
     }
     while (!rc && atomic_load(&db->writer.alone_waiting)) {
-        uint32_t seen = ow_bell_look(&db->answered);
+        uint32_t seen = ow_bell_look(&db->bells[OW_BELL_OTHER]);
         if (!atomic_load(&db->writer.alone_waiting))
             break;
         if (clock_monotonic_us() >= deadline_us)
             return ow_fail(err, OW_TIMEOUT, "some jobs could not be written yet");
-        ow_bell_wait(&db->answered, seen, deadline_us);
+        ow_bell_wait(&db->bells[OW_BELL_OTHER], seen, deadline_us);
     }
     return rc;
 }

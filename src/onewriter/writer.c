@@ -337,9 +337,10 @@ void ow_writer_answer(struct ow_writer *writer, struct ow_jobs *jobs, const stru
             continue;
         }
         *job->err = *why;
+        struct ow_bell *bell = &writer->bells[job->bell];
         ow_job_finish(job);
+        ow_bell_ring(bell);
     }
-    ow_bell_ring(writer->answered);
 }
 
 void ow_writer_checkpoint_failed(struct ow_writer *writer, const struct ow_err *why)

@@ -29,7 +29,7 @@ struct ow_writer {
     struct ow_counters *counters;
     struct ow_lanes *lanes;
     struct ow_stop *stop;
-    struct ow_bell *answered; /* rings when jobs became DONE */
+    struct ow_bell *bells; /* OW_BELLS of them */
 
     pthread_t thread;
     bool started;
