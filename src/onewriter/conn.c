@@ -340,7 +340,8 @@ static bool is_counted(const char *sql)
     while (*sql == ' ' || *sql == '\n' || *sql == '\t')
         sql++;
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (sqlite3_strnicmp(sql, words[i], (int)strlen(words[i])) == 0)
+        if ((*sql | 0x20) == (words[i][0] | 0x20) &&
+            sqlite3_strnicmp(sql, words[i], (int)strlen(words[i])) == 0)
             return true;
     return false;
 }

@@ -442,11 +442,10 @@ void ow_group_run(struct ow_writer *writer, bool only)
             undo_all(writer);
         }
     }
-    writer->last_group_us = clock_monotonic_us();
-    ow_lanes_note_group(writer->lanes, jobs);
+    bool is_lone = ow_lanes_note_group(writer->lanes, jobs);
     atomic_store(&writer->busy_since_us, 0);
     ow_group_answer(writer);
     if (!writer->reopen && !atomic_load(&writer->counters->poisoned) &&
-        ow_wal_after_group(&writer->wal, &writer->conn, writer->counters, &why) != 0)
+        ow_wal_after_group(&writer->wal, &writer->conn, writer->counters, is_lone, &why) != 0)
         ow_writer_checkpoint_failed(writer, &why);
 }

@@ -251,11 +251,13 @@ void ow_lanes_disown(struct ow_lanes *lanes, enum ow_left left)
         cond_signal(&lanes->work);
 }
 
-void ow_lanes_note_group(struct ow_lanes *lanes, uint32_t jobs)
+bool ow_lanes_note_group(struct ow_lanes *lanes, uint32_t jobs)
 {
     LOCK(&lanes->lock);
     int lone = jobs == 1 && !lanes->queued ? lanes->lone + 1 : 0;
+    lanes->groups++;
     atomic_store_explicit(&lanes->lone, lone, memory_order_relaxed);
+    return lone >= LONE_ENOUGH;
 }
 
 static bool is_due(const struct ow_lanes *lanes)
@@ -263,7 +265,24 @@ static bool is_due(const struct ow_lanes *lanes)
     return lanes->owner == OW_OWNER_NONE && (lanes->queued || lanes->called || lanes->closed);
 }
 
-enum ow_wake ow_lanes_wait(struct ow_lanes *lanes, int64_t deadline_us, bool has_work)
+/* Sleeps, with the mutex held, until the thread is due or no group ended for wait_us. */
+static void await_due(struct ow_lanes *lanes, int64_t wait_us)
+{
+    uint64_t groups = lanes->groups;
+    int64_t deadline_us = clock_monotonic_us() + wait_us;
+    while (!is_due(lanes)) {
+        lanes->thread_waits = true;
+        if (cond_wait_until(&lanes->work, &lanes->lock, deadline_us))
+            continue;
+        /* A caller that owns the connection now will end a group, so the quiet has not begun. */
+        if (groups == lanes->groups && lanes->owner == OW_OWNER_NONE)
+            return;
+        groups = lanes->groups;
+        deadline_us = clock_monotonic_us() + wait_us;
+    }
+}
+
+enum ow_wake ow_lanes_wait(struct ow_lanes *lanes, int64_t wait_us, bool has_work)
 {
     LOCK(&lanes->lock);
     if (lanes->owner == OW_OWNER_THREAD) { /* at its start the thread owns nothing */
@@ -271,21 +290,15 @@ enum ow_wake ow_lanes_wait(struct ow_lanes *lanes, int64_t deadline_us, bool has
             return OW_WAKE_WORK;
         lanes->owner = OW_OWNER_NONE;
     }
-    bool in_time = true;
-    while (!is_due(lanes)) {
-        lanes->thread_waits = true;
-        /* A caller that owns the connection at the deadline wakes this thread when it is done. */
-        in_time = cond_wait_until(&lanes->work, &lanes->lock, in_time ? deadline_us : INT64_MAX);
-        lanes->called |= !in_time;
-    }
-    lanes->thread_waits = false;
+    await_due(lanes, wait_us);
+    bool left_over = lanes->left_over, called = lanes->called;
+    lanes->thread_waits = lanes->left_over = lanes->called = false;
     lanes->owner = OW_OWNER_THREAD;
-    lanes->called = false;
-    bool left_over = lanes->left_over;
-    lanes->left_over = false;
     if (lanes->queued || left_over)
         return OW_WAKE_WORK;
-    return lanes->closed ? OW_WAKE_CLOSED : OW_WAKE_IDLE;
+    if (lanes->closed)
+        return OW_WAKE_CLOSED;
+    return called ? OW_WAKE_CALLED : OW_WAKE_IDLE;
 }
 
 /* ---- the owner takes jobs ---- */

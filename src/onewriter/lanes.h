@@ -30,6 +30,7 @@ struct ow_lanes {
     bool left_over; /* a caller left taken jobs behind */
     enum ow_owner owner;
     uint32_t group; /* number of the one that is being collected */
+    uint64_t groups; /* that have ended */
     _Atomic int lone; /* groups in a row that had one job and left none waiting */
     uint32_t queued; /* in all lanes */
     struct ow_lane_queue lane[OW_LANES];
@@ -62,19 +63,19 @@ bool ow_lanes_own(struct ow_lanes *lanes);
 enum ow_left { OW_LEFT_NOTHING, OW_LEFT_IDLE, OW_LEFT_JOBS };
 void ow_lanes_disown(struct ow_lanes *lanes, enum ow_left left);
 
-enum ow_wake { OW_WAKE_WORK, OW_WAKE_IDLE, OW_WAKE_CLOSED };
-/* Writer thread: gives ownership up and waits until there is a job (WORK), nothing happened until
- * deadline_us or it was called (IDLE), or the lanes are closed and empty (CLOSED). It owns the
+enum ow_wake { OW_WAKE_WORK, OW_WAKE_CALLED, OW_WAKE_IDLE, OW_WAKE_CLOSED };
+/* Writer thread: gives ownership up and waits until there is a job (WORK), a caller called it to look
+ * anew (CALLED), no group ended for wait_us (IDLE), or the lanes are closed and empty (CLOSED). It owns the
  * writer's connection again then. has_work: the thread itself has taken jobs left, so do not
  * wait. */
-enum ow_wake ow_lanes_wait(struct ow_lanes *lanes, int64_t deadline_us, bool has_work);
+enum ow_wake ow_lanes_wait(struct ow_lanes *lanes, int64_t wait_us, bool has_work);
 bool ow_lanes_are_empty(struct ow_lanes *lanes);
 /* Owner: takes at most `max` jobs by weight, behind those in list. Taking none ends the group. */
 void ow_lanes_take(struct ow_lanes *lanes, struct ow_jobs *list, uint32_t max);
 /* Owner: takes all jobs into list. */
 void ow_lanes_take_all(struct ow_lanes *lanes, struct ow_jobs *list);
-/* Owner: a group of so many jobs has ended. */
-void ow_lanes_note_group(struct ow_lanes *lanes, uint32_t jobs);
+/* Owner: a group of so many jobs has ended. True when it is one in a row of lone ones. */
+bool ow_lanes_note_group(struct ow_lanes *lanes, uint32_t jobs);
 /* Any thread: gives the memory of so many settled rows of one slab back. */
 void ow_lanes_release(struct ow_lanes *lanes, struct ow_slab *slab, uint32_t rows);
 /* Owner: says why nothing can be written; NULL = all is well. */

@@ -55,8 +55,12 @@ static int call(struct ow_writer *writer, struct ow_job *job, struct ow_err *err
     struct ow_conn *conn = &writer->conn;
     if (!job->fn)
         return run_row(conn, (struct ow_row *)job, err);
+    conn->handle_given = false;
     int rc = job->fn(conn, job->ctx, err);
-    ow_conn_reset(conn);
+    if (conn->handle_given)
+        ow_conn_reset(conn); /* it may have prepared some of its own */
+    else
+        ow_statements_reset(&conn->statements);
     return rc;
 }
 

@@ -293,6 +293,14 @@ int ow_statements_get(struct ow_statements *cache, sqlite3 *db, const char *sql,
     return 0;
 }
 
+void ow_statements_reset(struct ow_statements *cache)
+{
+    uint32_t at = cache->items ? cache->items[0].older : 0;
+    for (; at && cache->items[at].loan == cache->loan; at = cache->items[at].older)
+        if (sqlite3_stmt_busy(cache->items[at].stmt))
+            sqlite3_reset(cache->items[at].stmt);
+}
+
 bool ow_statements_has(const struct ow_statements *cache, const sqlite3_stmt *stmt)
 {
     for (uint32_t at = cache->count ? cache->items[0].older : 0; at; at = cache->items[at].older)

@@ -48,6 +48,8 @@ int ow_statements_get(struct ow_statements *cache, sqlite3 *db, const char *sql,
 /* The same, but what was bound before stays: for a caller that binds every parameter. */
 int ow_statements_find(struct ow_statements *cache, sqlite3 *db, const char *sql,
                        sqlite3_stmt **out, struct ow_err *err);
+/* Ends statements of the present loan or job that still run. */
+void ow_statements_reset(struct ow_statements *cache);
 /* True when the cache owns that statement. */
 bool ow_statements_has(const struct ow_statements *cache, const sqlite3_stmt *stmt);
 

@@ -175,18 +175,23 @@ static int direct_mover(struct ow_wal *wal, struct ow_conn *conn, struct ow_coun
     return all ? check_canary(conn, counters, err) : 0;
 }
 
+/* A checkpoint costs two syncs, however little it moves. Who writes alone pays them himself and keeps
+ * nobody waiting, so for him they are made seldom. */
+#define LONE_STEP 3
+
 int ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
-                       struct ow_err *err)
+                       bool is_lone, struct ow_err *err)
 {
     const struct ow_options *options = conn->options;
     int rc = 0;
+    int step = is_lone ? options->wal_soft_frames * LONE_STEP : options->wal_soft_frames;
     atomic_store(&counters->wal_frames, wal->frames);
     if (wal->frames >= options->wal_hard_frames && wal->frames >= wal->retry)
         rc = empty(wal, conn, counters, err);
     else if (conn->owner->mover.started)
         return direct_mover(wal, conn, counters, err);
     else if (wal->frames >= wal->again &&
-             wal->frames - wal->moved >= options->wal_soft_frames)
+             wal->frames - wal->moved >= step)
         rc = checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_PASSIVE, err);
     else
         return 0;

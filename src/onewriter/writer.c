@@ -359,15 +359,14 @@ static enum ow_wake wait_for_work(struct ow_writer *writer, bool is_owner)
 {
     bool wants_idle = is_owner && ow_wal_wants_idle(&writer->wal, writer->options);
     atomic_store(&writer->idle_armed, wants_idle);
-    return ow_lanes_wait(writer->lanes, clock_monotonic_us() + (wants_idle ? IDLE_US : FAR_US),
+    return ow_lanes_wait(writer->lanes, wants_idle ? IDLE_US : FAR_US,
                          is_owner && has_taken(writer));
 }
 
 static void use_idle_moment(struct ow_writer *writer)
 {
     struct ow_err why;
-    bool quiet = clock_monotonic_us() - writer->last_group_us >= IDLE_US;
-    if (!quiet || writer->reopen || !ow_wal_wants_idle(&writer->wal, writer->options))
+    if (writer->reopen || !ow_wal_wants_idle(&writer->wal, writer->options))
         return;
     if (ow_wal_idle(&writer->wal, &writer->conn, writer->counters, &why) != 0)
         ow_writer_checkpoint_failed(writer, &why);
@@ -390,7 +389,7 @@ static void *writer_main(void *arg)
             fail_all(writer, &writer->poison);
         else if (wake == OW_WAKE_WORK)
             run_group(writer, false);
-        else if (!poisoned)
+        else if (wake == OW_WAKE_IDLE && !poisoned)
             use_idle_moment(writer);
     }
 }

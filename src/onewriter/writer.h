@@ -42,7 +42,6 @@ struct ow_writer {
     int guarded;           /* so many of the next jobs run under a savepoint */
     uint64_t runs;         /* of functions, so far: the number of each is its loan */
     int64_t changes;       /* sqlite3_total_changes64 when the running job began */
-    int64_t last_group_us;
     _Atomic int64_t busy_since_us;  /* when the running group began its jobs; 0 = none runs */
     _Atomic int busy_lane;          /* of the job that runs */
     _Atomic bool idle_armed;        /* the thread waits for an idle moment */
