@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "app/log.h"
+#include "onewriter/onewriter.h"
 #include "app/settings.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -29,6 +30,7 @@ enum option_type {
     OPTION_NODE,    /* NAME=LOG, repeatable */
     OPTION_LEVEL,
     OPTION_SYNCHRONOUS,
+    OPTION_PROFILE,
 };
 
 #define ALL_COMMANDS (COMMAND_RUN | COMMAND_INGEST | COMMAND_EXPORT | COMMAND_STATUS | COMMAND_DEMO)
@@ -52,6 +54,11 @@ static const struct option_row options[] = {
      "a node's name and its log file; once per node"},
     {"db.path", "db", 0, OPTION_TEXT, ALL_COMMANDS & ~(unsigned)COMMAND_DEMO, AT(db_path), 0, 0,
      "PATH", "nodewatch.db", "the SQLite database"},
+    {"db.profile", NULL, 0, OPTION_PROFILE, WRITERS, AT(db_profile), 0, 0,
+     "balanced|concurrency|latency|small", "balanced",
+     "sets what the database does not have set by name; docs/onewriter.md tells the values"},
+    {"db.thread_pool_size", NULL, 0, OPTION_COUNT, WRITERS, AT(db_thread_pool_size), 1, 1000, "N",
+     "10", "threads at most that read for others"},
     {"db.connection_pool_size", NULL, 0, OPTION_COUNT, WRITERS, AT(db_connection_pool_size), 1, 64,
      "N", "5", "connections that read"},
     {"db.connection_timeout", NULL, 0, OPTION_SECONDS, WRITERS, AT(db_connection_timeout_ms), 0.01,
@@ -210,6 +217,13 @@ static int set_value(struct config *c, const struct option_row *row, const char 
         if (!log_level_parse(value, &level))
             return bad_value(row, value, where, err);
         *(int *)member(c, row) = (int)level;
+        return 0;
+    }
+    case OPTION_PROFILE: {
+        enum ow_profile profile;
+        if (!ow_profile_parse(value, &profile))
+            return bad_value(row, value, where, err);
+        *(int *)member(c, row) = profile;
         return 0;
     }
     case OPTION_SYNCHRONOUS:
@@ -392,6 +406,29 @@ static int load_setting(void *ctx, const char *key, const char *value, const cha
     return err_set(err, ERR_USAGE, "%s: there is no setting \"%.*s\"", where, SHOWN_MAX, key);
 }
 
+/* What the profile decides, for settings that nobody gave. */
+static void apply_profile(struct config *c, uint64_t given)
+{
+    struct ow_options decided;
+    ow_options_init(&decided, NULL);
+    ow_options_profile(&decided, (enum ow_profile)c->db_profile);
+    const struct {
+        size_t at;
+        int value;
+    } settings[] = {
+        {AT(db_thread_pool_size), decided.thread_pool_size},
+        {AT(db_connection_pool_size), decided.readers},
+        {AT(db_connection_timeout_ms), decided.busy_timeout_ms},
+        {AT(db_max_retries), decided.max_attempts},
+        {AT(db_retry_base_delay_ms), decided.retry_base_delay_ms},
+        {AT(db_retry_max_delay_ms), decided.retry_max_delay_ms},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(options); i++)
+        for (size_t s = 0; s < ARRAY_LEN(settings); s++)
+            if (options[i].key && options[i].at == settings[s].at && !(given & UINT64_C(1) << i))
+                *(int *)member(c, &options[i]) = settings[s].value;
+}
+
 /* What each value alone cannot tell. */
 static int check_together(const struct config *c, struct err *err)
 {
@@ -414,7 +451,11 @@ int config_load(struct config *c, enum command command, int argc, char **argv, i
     next_source(&l);
     if (!rc && c->file)
         rc = settings_read(c->file, load_setting, &l, err);
-    return rc ? rc : check_together(c, err);
+    next_source(&l);
+    if (rc)
+        return rc;
+    apply_profile(c, l.seen);
+    return check_together(c, err);
 }
 
 /* ---- Help ----------------------------------------------------------------------------------- */

@@ -26,7 +26,8 @@ struct config {
     struct config_node *nodes;
     size_t node_count;
     char *db_path;
-    int db_connection_pool_size;
+    int db_profile; /* enum ow_profile */
+    int db_thread_pool_size, db_connection_pool_size;
     int db_connection_timeout_ms, db_max_retries, db_retry_base_delay_ms, db_retry_max_delay_ms;
     bool db_synchronous_full;
     char *web_listen, *web_allowed_hosts;

@@ -156,6 +156,8 @@ void daemon_store_options(const struct config *config, struct store_options *out
 {
     *out = (struct store_options){
         .path = config->db_path,
+        .profile = config->db_profile,
+        .thread_pool_size = config->db_thread_pool_size,
         .connection_pool_size = config->db_connection_pool_size,
         .connection_timeout_ms = config->db_connection_timeout_ms,
         .max_retries = config->db_max_retries,

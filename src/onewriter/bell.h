@@ -21,8 +21,8 @@ void ow_bell_ring(struct ow_bell *bell);
  * deadline_us. Wakes may be spurious. */
 void ow_bell_wait(struct ow_bell *bell, uint32_t seen, int64_t deadline_us);
 
-/* The bells of one database. Jobs of one group wait for one bell and those of the next group for the
- * other, since they wait already when the first is rung and would be woken for nothing. */
+/* The bells of one database. Jobs of one group wait for one bell and those of the next group for
+ * the other, since they wait already when the first is rung and would be woken for nothing. */
 enum ow_bell_name {
     OW_BELL_EVEN,  /* jobs that were handed in while an even group was being collected */
     OW_BELL_ODD,   /* an odd one */

@@ -23,8 +23,8 @@ struct ow_conn {
     struct ow_statements statements;
     _Atomic(const char *) sql; /* prepared last; read it with ow_conn_copy_sql. NULL = none */
 
-    /* The loan of a reader, written under the pool's mutex, see loan.h; of the writer's, loan is the
-     * number of the job that runs or ran last. */
+    /* The loan of a reader, written under the pool's mutex, see loan.h; of the writer's, loan is
+     * the number of the job that runs or ran last. */
     _Atomic uint64_t loan;           /* of a reader: unique in the database; 0 = not lent */
     _Atomic uint64_t cancelled_loan; /* what runs under this number is ended */
     _Atomic pthread_t thread;        /* that acquired it */
@@ -61,9 +61,9 @@ void ow_conn_rearm(struct ow_conn *conn, bool authorizer);
 /* Ends statements that still run, whoever prepared them. */
 void ow_conn_reset(struct ow_conn *conn);
 
-/* A number that changes when this connection ends a transaction and when it begins one after another
- * connection has committed: compare its value inside a transaction with that at the end of the one
- * before. (PRAGMA data_version leaves the own part out, and costs a statement.) */
+/* A number that changes when this connection ends a transaction and when it begins one after
+ * another connection has committed: compare its value inside a transaction with that at the end of
+ * the one before. (PRAGMA data_version leaves the own part out, and costs a statement.) */
 uint32_t ow_conn_data_version(struct ow_conn *conn);
 /* Syncs the write-ahead log to the disk. */
 int ow_conn_sync_log(struct ow_conn *conn, struct ow_err *err);

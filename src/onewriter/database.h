@@ -36,7 +36,7 @@ struct ow {
     struct ow_writer writer;
     struct ow_watch watch;
     struct ow_backup *backups; /* under way; guarded by owning the writer's connection */
-    struct ow_mover mover; /* options.checkpoint_thread */
+    struct ow_mover mover;     /* options.checkpoint_thread */
 };
 
 /* Every public call passes here: refused in a forked child (CLOSED), from a job of this database

@@ -30,7 +30,7 @@ struct ow_executor {
     struct ow_read_lane lane[OW_LANES];
     struct ow_jobs running;
     struct ow_jobs over; /* have their result; a thread is to call their `done` */
-    uint32_t queued; /* in all lanes */
+    uint32_t queued;     /* in all lanes */
     pthread_t *threads;
     int max, started; /* threads */
     int idle, alive;

@@ -9,8 +9,8 @@
 
 enum ow_job_state { OW_JOB_QUEUED, OW_JOB_TAKEN, OW_JOB_DONE };
 
-/* What an appended row uses comes first, in one cache line: rows are written by one core and read by
- * another. */
+/* What an appended row uses comes first, in one cache line: rows are written by one core and read
+ * by another. */
 struct ow_job {
     struct ow_job *next, *before; /* in a lane, or in one of the writer's lists */
     ow_job_fn *fn;                /* NULL: a row, see struct ow_row */
@@ -27,9 +27,9 @@ struct ow_job {
     _Atomic int state;
     bool is_read; /* belongs to the executor */
     void *ctx;
-    ow_done_fn *done; /* the library owns the job and tells its end; NULL = somebody waits */
-    struct ow_cq *cq; /* where done is called; NULL = at once */
-    int64_t commit_seq; /* written by who runs the job, read by the owner after it is DONE */
+    ow_done_fn *done;       /* the library owns the job and tells its end; NULL = somebody waits */
+    struct ow_cq *cq;       /* where done is called; NULL = at once */
+    int64_t commit_seq;     /* written by who runs the job, read by the owner after it is DONE */
     _Atomic bool cancelled; /* asked to end */
     _Atomic uint64_t loan;  /* number of the run while it runs, for ow_cancel; 0 = not running */
 };

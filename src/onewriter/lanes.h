@@ -29,10 +29,10 @@ struct ow_lanes {
     bool called;    /* the thread is wanted although no job is queued */
     bool left_over; /* a caller left taken jobs behind */
     enum ow_owner owner;
-    uint32_t group; /* number of the one that is being collected */
-    uint64_t groups; /* that have ended */
+    uint32_t group;   /* number of the one that is being collected */
+    uint64_t groups;  /* that have ended */
     _Atomic int lone; /* groups in a row that had one job and left none waiting */
-    uint32_t queued; /* in all lanes */
+    uint32_t queued;  /* in all lanes */
     struct ow_lane_queue lane[OW_LANES];
     struct ow_slabs slabs;
     struct ow_err trouble; /* why nothing can be written now; code 0 = nothing known */
@@ -64,10 +64,10 @@ enum ow_left { OW_LEFT_NOTHING, OW_LEFT_IDLE, OW_LEFT_JOBS };
 void ow_lanes_disown(struct ow_lanes *lanes, enum ow_left left);
 
 enum ow_wake { OW_WAKE_WORK, OW_WAKE_CALLED, OW_WAKE_IDLE, OW_WAKE_CLOSED };
-/* Writer thread: gives ownership up and waits until there is a job (WORK), a caller called it to look
- * anew (CALLED), no group ended for wait_us (IDLE), or the lanes are closed and empty (CLOSED). It owns the
- * writer's connection again then. has_work: the thread itself has taken jobs left, so do not
- * wait. */
+/* Writer thread: gives ownership up and waits until there is a job (WORK), a caller called it to
+ * look anew (CALLED), no group ended for wait_us (IDLE), or the lanes are closed and empty
+ * (CLOSED). It owns the writer's connection again then. has_work: the thread itself has taken jobs
+ * left, so do not wait. */
 enum ow_wake ow_lanes_wait(struct ow_lanes *lanes, int64_t wait_us, bool has_work);
 bool ow_lanes_are_empty(struct ow_lanes *lanes);
 /* Owner: takes at most `max` jobs by weight, behind those in list. Taking none ends the group. */

@@ -49,7 +49,9 @@ static int run_step(struct ow_conn *conn, void *ctx, struct ow_err *err)
 static int read_version(struct ow *db, int64_t *version, struct ow_err *err)
 {
     struct ow_conn *reader;
-    int rc = ow_reader_acquire(db, &(struct ow_read){.label = "schema version", .timeout_ms = STEP_QUEUE_MS}, &reader, err);
+    int rc = ow_reader_acquire(
+        db, &(struct ow_read){.label = "schema version", .timeout_ms = STEP_QUEUE_MS}, &reader,
+        err);
     if (rc)
         return rc;
     rc = ow_conn_read_int(reader, "PRAGMA user_version", version, err);

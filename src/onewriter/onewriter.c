@@ -208,7 +208,7 @@ static int close_working(struct ow *db, int64_t deadline_us, struct ow_report *r
     uint64_t unread = 0;
     ow_stop_set(&db->stop, deadline_us);
     ow_bell_ring(&db->bells[OW_BELL_OTHER]); /* who waits for a commit sees that none will come */
-    ow_lanes_close(&db->lanes);  /* the writer drains meanwhile */
+    ow_lanes_close(&db->lanes);              /* the writer drains meanwhile */
     ow_executor_drain(&db->executor, deadline_us);
     ow_pool_shut(&db->pool);
     int busy = ow_executor_stop(&db->executor, &unread);

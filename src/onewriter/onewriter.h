@@ -180,25 +180,25 @@ enum ow_profile { OW_BALANCED, OW_CONCURRENCY, OW_LATENCY, OW_SMALL };
 struct ow_options {
     uint32_t struct_size; /* set by ow_options_init: lets the library grow this struct */
     const char *path;
-    bool create;         /* true: make the file when missing */
-    bool read_only;      /* readers only: no writer, writing answers OW_CONFIG; the file must
-                            exist. For a second process that only looks. */
-    int busy_timeout_ms; /* 30000: how long a foreign lock is waited for by a connection */
-    int max_attempts;    /* 3: failed attempts that are told as OW_EVENT_GAVE_UP */
-    int retry_base_delay_ms;          /* 500 */
-    int retry_max_delay_ms;           /* 5000 */
-    int readers;                      /* 5 */
-    int64_t cache_bytes;              /* 64 MB for all connections together: half to the writer */
-    int64_t mmap_bytes;               /* 32 MB when the linked SQLite is WAL-reset safe, else 0 and
-                                         refused. The writer's only: see docs/onewriter.md */
-    bool synchronous_full;            /* true: every commit is OW_DURABLE. false = NORMAL: a power
-                                         cut may take the last commits that are not */
-    int group_max_jobs;               /* 1024 jobs in one transaction at most */
-    int group_max_ms;                 /* 20: a group takes no further job after that */
-    int wal_soft_frames;              /* 1000: checkpoint after a group; when idle from a
-                                         quarter of it */
-    int wal_hard_frames;              /* 3600 (15 MB): from here readers that pin the log lose
-                                         their snapshots, so that it can be emptied */
+    bool create;             /* true: make the file when missing */
+    bool read_only;          /* readers only: no writer, writing answers OW_CONFIG; the file must
+                                exist. For a second process that only looks. */
+    int busy_timeout_ms;     /* 30000: how long a foreign lock is waited for by a connection */
+    int max_attempts;        /* 3: failed attempts that are told as OW_EVENT_GAVE_UP */
+    int retry_base_delay_ms; /* 500 */
+    int retry_max_delay_ms;  /* 5000 */
+    int readers;             /* 5 */
+    int64_t cache_bytes;     /* 64 MB for all connections together: half to the writer */
+    int64_t mmap_bytes;      /* 32 MB when the linked SQLite is WAL-reset safe, else 0 and
+                                refused. The writer's only: see docs/onewriter.md */
+    bool synchronous_full;   /* true: every commit is OW_DURABLE. false = NORMAL: a power
+                                cut may take the last commits that are not */
+    int group_max_jobs;      /* 1024 jobs in one transaction at most */
+    int group_max_ms;        /* 20: a group takes no further job after that */
+    int wal_soft_frames;     /* 1000: checkpoint after a group; when idle from a
+                                quarter of it */
+    int wal_hard_frames;     /* 3600 (15 MB): from here readers that pin the log lose
+                                their snapshots, so that it can be emptied */
     int64_t journal_size_limit_bytes; /* 64 MB */
     int page_size;                    /* 0 = SQLite's own; only for a new file */
     /* Told what happens; called from any thread, must not call back. May be NULL. */
@@ -206,17 +206,17 @@ struct ow_options {
     void *observer_ctx;
     struct ow_lane_limit lane[OW_LANES]; /* 4096 jobs, 4 MB, OW_BLOCK */
     int thread_pool_size;                /* 10: executor threads, started when needed */
-    int attempt_timeout_ms; /* 3000: one attempt of the writer waits so long for a foreign lock, so
-                               that the log tells of it early; at most busy_timeout_ms */
-    int retry_budget;       /* 10: so many retries may be ahead of one in ten successes */
-    int statement_cache;    /* 128 prepared statements kept per connection */
-    int snapshot_warn_ms;   /* 1000: an older snapshot is named (OW_EVENT_SNAPSHOT_OLD) */
-    int snapshot_max_ms;    /* 30000: an older snapshot is taken back; 0 = never by age */
-    int gate_ms;            /* 50: the writer waits so long for readers to leave a full log, new
-                               snapshots wait meanwhile */
-    bool checkpoint_thread; /* false; true = PASSIVE checkpoints on a thread and connection of
-                               their own: refused unless the linked SQLite is WAL-reset safe */
-    int start_check_ms;     /* 2000: time for quick_check after an unclean end; 0 = none */
+    int attempt_timeout_ms;  /* 3000: one attempt of the writer waits so long for a foreign lock, so
+                                that the log tells of it early; at most busy_timeout_ms */
+    int retry_budget;        /* 10: so many retries may be ahead of one in ten successes */
+    int statement_cache;     /* 128 prepared statements kept per connection */
+    int snapshot_warn_ms;    /* 1000: an older snapshot is named (OW_EVENT_SNAPSHOT_OLD) */
+    int snapshot_max_ms;     /* 30000: an older snapshot is taken back; 0 = never by age */
+    int gate_ms;             /* 50: the writer waits so long for readers to leave a full log, new
+                                snapshots wait meanwhile */
+    bool checkpoint_thread;  /* false; true = PASSIVE checkpoints on a thread and connection of
+                                their own: refused unless the linked SQLite is WAL-reset safe */
+    int start_check_ms;      /* 2000: time for quick_check after an unclean end; 0 = none */
     bool incremental_vacuum; /* false; true = a new file gets auto_vacuum=INCREMENTAL */
 };
 
@@ -357,7 +357,8 @@ OW_API int ow_wait(struct ow *db, struct ow_ticket *ticket, int timeout_ms, int6
  * faster). The ticket stays valid. */
 OW_API int ow_cancel(struct ow *db, struct ow_ticket *ticket, struct ow_err *err);
 
-/* Called once with the result of a job: err->code is OW_OK and commit_seq its commit, or why not. */
+/* Called once with the result of a job: err->code is OW_OK and commit_seq its commit, or why not.
+ */
 typedef void ow_done_fn(void *ctx, int64_t commit_seq, const struct ow_err *err);
 
 /* A completion queue: results wait in it until a thread of yours, usually an event loop, calls
@@ -375,7 +376,8 @@ OW_API int ow_cq_open(struct ow_cq **out, struct ow_err *err);
 OW_API int ow_cq_fd(const struct ow_cq *cq);
 /* Calls done for every result that waits, on the calling thread; returns how many. */
 OW_API int ow_cq_dispatch(struct ow_cq *cq);
-/* After the databases that use it were closed; what still waits is called first. NULL is allowed. */
+/* After the databases that use it were closed; what still waits is called first. NULL is allowed.
+ */
 OW_API void ow_cq_close(struct ow_cq *cq);
 
 /* Number of the newest committed group; survives restarts (stored in table ow_commit). After
@@ -386,11 +388,11 @@ OW_API int64_t ow_commit_seq(struct ow *db);
 
 /* How a reader is wanted. Zero-initialise what you do not need. */
 struct ow_read {
-    const char *label;  /* static storage: names the borrower in errors, events and metrics */
-    enum ow_lane lane;  /* OW_LANE_INTERACTIVE = 0 goes first; who waits long goes first, too */
-    int timeout_ms;     /* for a reader to come free, and for min_seq */
-    int run_ms;         /* statements end with SQLITE_INTERRUPT after that; 0 = no limit */
-    int64_t min_seq;    /* wait until this commit is visible (read your writes); 0 = any */
+    const char *label; /* static storage: names the borrower in errors, events and metrics */
+    enum ow_lane lane; /* OW_LANE_INTERACTIVE = 0 goes first; who waits long goes first, too */
+    int timeout_ms;    /* for a reader to come free, and for min_seq */
+    int run_ms;        /* statements end with SQLITE_INTERRUPT after that; 0 = no limit */
+    int64_t min_seq;   /* wait until this commit is visible (read your writes); 0 = any */
 };
 
 /* Lends a read-only connection: FIFO in its lane. OW_TIMEOUT names who holds the readers. */
@@ -422,7 +424,8 @@ OW_API int ow_read_submit(struct ow *db, const struct ow_read *how, ow_job_fn *f
 OW_API int ow_read_post(struct ow *db, const struct ow_read *how, ow_job_fn *fn, void *ctx,
                         ow_done_fn *done, struct ow_cq *cq, struct ow_err *err);
 
-/* ---- Connections and statements (the writer's inside a job, or a lent reader) ----------------- */
+/* ---- Connections and statements (the writer's inside a job, or a lent reader) -----------------
+ */
 
 OW_API sqlite3 *ow_conn_handle(struct ow_conn *conn);
 /* Prepares or finds in the connection's cache (least recently used leaves). The statement is reset
@@ -465,7 +468,8 @@ OW_API int ow_refuse(struct ow_err *err, enum ow_code code, const char *format, 
 #endif
     ;
 
-/* ---- Retry, for connections that are not onewriter's ------------------------------------------ */
+/* ---- Retry, for connections that are not onewriter's ------------------------------------------
+ */
 
 struct ow_retry_policy {
     int max_attempts;  /* 3 */
@@ -499,7 +503,8 @@ struct ow_migration {
 OW_API int ow_migrate(struct ow *db, const struct ow_migration *steps, size_t count,
                       struct ow_err *err);
 
-/* ---- Upkeep: on the writer, in slices that let waiting jobs pass ------------------------------ */
+/* ---- Upkeep: on the writer, in slices that let waiting jobs pass ------------------------------
+ */
 
 /* Runs a DELETE again and again, a slice a transaction, until it finds nothing. Its last parameter,
  * ?count+1, is how many rows a slice may take:

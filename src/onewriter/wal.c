@@ -175,8 +175,8 @@ static int direct_mover(struct ow_wal *wal, struct ow_conn *conn, struct ow_coun
     return all ? check_canary(conn, counters, err) : 0;
 }
 
-/* A checkpoint costs two syncs, however little it moves. Who writes alone pays them himself and keeps
- * nobody waiting, so for him they are made seldom. */
+/* A checkpoint costs two syncs, however little it moves. Who writes alone pays them himself and
+ * keeps nobody waiting, so for him they are made seldom. */
 #define LONE_STEP 3
 
 int ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
@@ -190,8 +190,7 @@ int ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_count
         rc = empty(wal, conn, counters, err);
     else if (conn->owner->mover.started)
         return direct_mover(wal, conn, counters, err);
-    else if (wal->frames >= wal->again &&
-             wal->frames - wal->moved >= step)
+    else if (wal->frames >= wal->again && wal->frames - wal->moved >= step)
         rc = checkpoint(wal, conn, counters, SQLITE_CHECKPOINT_PASSIVE, err);
     else
         return 0;

@@ -16,9 +16,9 @@ struct ow_wal {
 void ow_wal_watch(struct ow_wal *wal, struct ow_conn *conn);
 /* True when an idle moment should be used for a checkpoint. */
 bool ow_wal_wants_idle(const struct ow_wal *wal, const struct ow_options *options);
-/* After a group: PASSIVE from the soft limit, or from three times that when the group was one caller's
- * own job (is_lone); from the hard limit our readers lose their
- * snapshots and the log is emptied. A foreign reader in the way is no failure. */
+/* After a group: PASSIVE from the soft limit, or from three times that when the group was one
+ * caller's own job (is_lone); from the hard limit our readers lose their snapshots and the log is
+ * emptied. A foreign reader in the way is no failure. */
 int ow_wal_after_group(struct ow_wal *wal, struct ow_conn *conn, struct ow_counters *counters,
                        bool is_lone, struct ow_err *err);
 /* No job is waiting: PASSIVE from a quarter of the soft limit. */

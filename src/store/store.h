@@ -25,8 +25,8 @@ struct store_options {
     const char *path;
     bool read_only; /* for a second process that only looks: no writer, file must exist */
     /* Settings of the `db:` section; 0 means the default of onewriter.h. */
-    int connection_pool_size, connection_timeout_ms, max_retries, retry_base_delay_ms,
-        retry_max_delay_ms;
+    int profile, thread_pool_size, connection_pool_size, connection_timeout_ms, max_retries,
+        retry_base_delay_ms, retry_max_delay_ms;
     bool synchronous_full;
     store_log_fn *log; /* may be NULL */
     void *log_ctx;

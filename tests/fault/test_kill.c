@@ -98,7 +98,10 @@ static void check_acks(struct ow *db, const struct acks *acks)
     struct ow_conn *reader;
     sqlite3_stmt *stmt;
     size_t missing = 0;
-    assert_int_equal(ow_reader_acquire(db, &(struct ow_read){.label = "check", .timeout_ms = WAIT_MS}, &reader, NULL), 0);
+    assert_int_equal(ow_reader_acquire(db,
+                                       &(struct ow_read){.label = "check", .timeout_ms = WAIT_MS},
+                                       &reader, NULL),
+                     0);
     assert_int_equal(ow_prepare(reader, "SELECT 1 FROM item WHERE value = ?1", &stmt, NULL), 0);
     for (size_t i = 0; i < acks->count; i++) {
         sqlite3_bind_int64(stmt, 1, acks->values[i]);

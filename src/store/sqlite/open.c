@@ -115,6 +115,9 @@ static void tune(struct ow_options *to, const struct store_options *from)
     to->create = !from->read_only;
     to->read_only = from->read_only;
     to->synchronous_full = from->synchronous_full;
+    ow_options_profile(to, (enum ow_profile)from->profile);
+    if (from->thread_pool_size)
+        to->thread_pool_size = from->thread_pool_size;
     if (from->connection_pool_size)
         to->readers = from->connection_pool_size;
     if (from->connection_timeout_ms)

@@ -13,6 +13,8 @@
 const struct ranked ranked[RANKED_COUNT] = {
     {"nodes", "--node", "a=1", "b=2", "c=3", ""},
     {"db.path", "--db", "f.db", "e.db", "c.db", "nodewatch.db"},
+    {"db.profile", NULL, "small", "latency", NULL, "balanced"},
+    {"db.thread_pool_size", NULL, "17", "18", NULL, "10"},
     {"db.connection_pool_size", NULL, "7", "8", NULL, "5"},
     {"db.connection_timeout", NULL, "1.5", "0.25", NULL, "30"},
     {"db.max_retries", NULL, "9", "10", NULL, "3"},
@@ -82,6 +84,7 @@ const char *value_of(const struct config *c, const char *key, char out[64])
         {"db.retry_base_delay", c->db_retry_base_delay_ms},
         {"db.retry_max_delay", c->db_retry_max_delay_ms},
     };
+    static const char *const profiles[] = {"balanced", "concurrency", "latency", "small"};
     static const char *const levels[] = {"error", "warning", "info", "debug"};
     for (size_t i = 0; i < ARRAY_LEN(times); i++) {
         if (strcmp(key, times[i].key) == 0)
@@ -89,6 +92,10 @@ const char *value_of(const struct config *c, const char *key, char out[64])
     }
     if (strcmp(key, "db.path") == 0)
         snprintf(out, 64, "%s", c->db_path);
+    else if (strcmp(key, "db.profile") == 0)
+        snprintf(out, 64, "%s", profiles[c->db_profile]);
+    else if (strcmp(key, "db.thread_pool_size") == 0)
+        snprintf(out, 64, "%d", c->db_thread_pool_size);
     else if (strcmp(key, "db.connection_pool_size") == 0)
         snprintf(out, 64, "%d", c->db_connection_pool_size);
     else if (strcmp(key, "db.max_retries") == 0)

@@ -12,7 +12,7 @@ struct ranked {
     const char *key, *flag, *in_file, *in_environment, *in_flag, *fallback;
 };
 
-#define RANKED_COUNT 11
+#define RANKED_COUNT 13
 extern const struct ranked ranked[RANKED_COUNT];
 
 /* A test's set-up: none of our variables is set. */

@@ -195,6 +195,25 @@ static void refuses_a_first_pause_longer_than_the_longest(void **state)
 
 /* ---- Nodes ---------------------------------------------------------------------------------- */
 
+static void lets_the_profile_decide_only_what_nobody_gave(void **state)
+{
+    (void)state;
+    setenv("NODEWATCH_DB_PROFILE", "concurrency", 1);
+    setenv("NODEWATCH_DB_CONNECTION_POOL_SIZE", "5", 1); /* the default, but said */
+    assert_value("", "db.thread_pool_size", "15");
+    assert_value("", "db.connection_pool_size", "5");
+    setenv("NODEWATCH_DB_PROFILE", "latency", 1);
+    assert_value("", "db.max_retries", "5");
+    assert_value("", "db.retry_base_delay", "0.1");
+    setenv("NODEWATCH_DB_PROFILE", "small", 1);
+    assert_value("", "db.connection_timeout", "60");
+    assert_value("", "db.thread_pool_size", "5");
+    setenv("NODEWATCH_DB_PROFILE", "huge", 1);
+    assert_refused(COMMAND_RUN, "",
+                   "NODEWATCH_DB_PROFILE: \"huge\" should be balanced|concurrency|latency|small");
+    forget_environment(NULL);
+}
+
 static void collects_nodes_of_one_source_in_order(void **state)
 {
     (void)state;
@@ -272,6 +291,7 @@ int main(void)
         TEST(refuses_words_that_are_no_choice_and_empty_texts),
         TEST(a_long_wrong_value_leaves_room_for_what_is_right),
         TEST(refuses_a_first_pause_longer_than_the_longest),
+        TEST(lets_the_profile_decide_only_what_nobody_gave),
         TEST(collects_nodes_of_one_source_in_order),
         TEST(refuses_nodes_that_are_not_a_name_and_a_log),
         TEST(refuses_names_that_would_not_survive_a_table),

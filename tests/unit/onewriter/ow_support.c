@@ -66,7 +66,8 @@ int64_t read_int(struct ow *db, const char *sql)
     struct ow_conn *reader;
     sqlite3_stmt *stmt;
     int64_t value = -1;
-    if (ow_reader_acquire(db, &(struct ow_read){.label = "test", .timeout_ms = WAIT_MS}, &reader, NULL))
+    if (ow_reader_acquire(db, &(struct ow_read){.label = "test", .timeout_ms = WAIT_MS}, &reader,
+                          NULL))
         return -1;
     if (!ow_prepare(reader, sql, &stmt, NULL) && sqlite3_step(stmt) == SQLITE_ROW)
         value = sqlite3_column_int64(stmt, 0);

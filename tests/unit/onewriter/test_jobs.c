@@ -18,7 +18,8 @@ static int call_own_database(struct ow_conn *conn, void *ctx, struct ow_err *err
     call->rc[0] = ow_write(call->db, OW_LANE_NORMAL, insert_item, &value, 10, NULL);
     call->rc[1] = ow_submit(call->db, OW_LANE_NORMAL, insert_item, &value, 10, &ticket, NULL);
     call->rc[2] = ow_wait(call->db, &ticket, 10, NULL, NULL);
-    call->rc[3] = ow_reader_acquire(call->db, &(struct ow_read){.label = "job", .timeout_ms = 10}, &reader, NULL);
+    call->rc[3] = ow_reader_acquire(call->db, &(struct ow_read){.label = "job", .timeout_ms = 10},
+                                    &reader, NULL);
     call->rc[4] = ow_close(call->db, 10, NULL, NULL);
     call->rc[5] = ow_migrate(call->db, NULL, 0, NULL);
     return 0;

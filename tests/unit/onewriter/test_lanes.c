@@ -146,8 +146,7 @@ static void gives_freed_places_to_those_who_waited_longest(void **state)
     for (int i = 0; i < 4; i++) {
         /* The place belongs to a waiting thread, whether it has run already or not. */
         assert_int_equal(ow_lanes_put(&lanes, &late, 0, &dropped, NULL), OW_QUEUE_FULL);
-        assert_int_equal(ow_lanes_wait(&lanes, WAIT_MS * 1000LL, false),
-                         OW_WAKE_WORK);
+        assert_int_equal(ow_lanes_wait(&lanes, WAIT_MS * 1000LL, false), OW_WAKE_WORK);
         assert_ptr_equal(take(&lanes), &waiting[i].job);
     }
     for (int i = 0; i < 4; i++) {

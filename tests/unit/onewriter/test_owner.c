@@ -86,7 +86,8 @@ static void undoes_a_job_that_changed_something_and_runs_the_innocent_again(void
         int64_t values[9];
         struct ow_metrics metrics;
         gate_init(&gate);
-        assert_int_equal(ow_submit(db, OW_LANE_URGENT, wait_at_gate, &gate, WAIT_MS, &held, NULL), 0);
+        assert_int_equal(ow_submit(db, OW_LANE_URGENT, wait_at_gate, &gate, WAIT_MS, &held, NULL),
+                         0);
         assert_true(gate_wait_arrived(&gate, 1));
         for (int i = 0; i < 9; i++) {
             values[i] = i;
@@ -134,7 +135,8 @@ static void cancels_the_job_that_is_meant_and_no_other(void **state)
     int64_t one = 1, two = 2;
     struct ow_err err = {0};
     gate_init(&gate);
-    assert_int_equal(ow_submit(db, OW_LANE_NORMAL, run_for_ever, &gate, WAIT_MS, &running, NULL), 0);
+    assert_int_equal(ow_submit(db, OW_LANE_NORMAL, run_for_ever, &gate, WAIT_MS, &running, NULL),
+                     0);
     assert_true(gate_wait_arrived(&gate, 1));
     assert_int_equal(ow_submit(db, OW_LANE_NORMAL, insert_item, &one, WAIT_MS, &queued, NULL), 0);
     assert_int_equal(ow_submit(db, OW_LANE_NORMAL, insert_item, &two, WAIT_MS, &other, NULL), 0);
@@ -218,9 +220,9 @@ static void answers_every_call_with_a_closed_handle(void **state)
     assert_int_equal(ow_submit(db, OW_LANE_NORMAL, insert_item, &value, 10, &ticket, NULL),
                      OW_CLOSED);
     assert_int_equal(ow_flush(db, OW_LANE_NORMAL, 10, NULL), OW_CLOSED);
-    assert_int_equal(ow_reader_acquire(
-                         db, &(struct ow_read){.label = "late", .timeout_ms = 10}, &reader, NULL),
-                     OW_CLOSED);
+    assert_int_equal(
+        ow_reader_acquire(db, &(struct ow_read){.label = "late", .timeout_ms = 10}, &reader, NULL),
+        OW_CLOSED);
     assert_int_equal(ow_migrate(db, NULL, 0, NULL), OW_CLOSED);
     assert_int_equal(ow_close(db, 10, NULL, NULL), OW_CLOSED);
     ow_metrics_read(db, &metrics);

@@ -57,8 +57,12 @@ static void binds_every_type_of_value(void **state)
     (void)state;
     CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
     struct ow *db = open_items(dir, NULL);
-    const struct ow_value row[] = {ow_null(), ow_int(INT64_MIN),      ow_real(0.5),
-                                   ow_text_n("textual", 4), ow_blob("\0\xff\0", 3), ow_text(NULL)};
+    const struct ow_value row[] = {ow_null(),
+                                   ow_int(INT64_MIN),
+                                   ow_real(0.5),
+                                   ow_text_n("textual", 4),
+                                   ow_blob("\0\xff\0", 3),
+                                   ow_text(NULL)};
     const char *sql = "INSERT INTO v VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
     make_table_of_all_types(db);
     assert_int_equal(ow_write_row(db, OW_LANE_NORMAL, sql, row, 6, WAIT_MS, NULL), 0);
@@ -97,8 +101,8 @@ static void writes_appended_rows_in_the_order_of_their_lane(void **state)
     for (int64_t i = 0; i < 5000; i++)
         assert_int_equal(append(db, OW_LANE_NORMAL, i, WAIT_MS), 0);
     flush(db);
-    assert_int_equal(read_int(db, "SELECT count(*) = 5000 AND sum(id = value + 1) = 5000 FROM item"),
-                     1);
+    assert_int_equal(
+        read_int(db, "SELECT count(*) = 5000 AND sum(id = value + 1) = 5000 FROM item"), 1);
     struct ow_metrics metrics;
     ow_metrics_read(db, &metrics);
     assert_true(metrics.groups < 2500); /* many in a group, not one in each */
@@ -156,9 +160,9 @@ static void answers_a_row_that_is_wrong(void **state)
     struct ow *db = open_items(dir, NULL);
     struct ow_value row[] = {ow_int(1), ow_int(2)};
     struct ow_err err = {0};
-    assert_int_equal(ow_write_row(db, OW_LANE_NORMAL, "INSERT INTO absent VALUES(?1)", row, 1,
-                                  WAIT_MS, &err),
-                     OW_CALLER);
+    assert_int_equal(
+        ow_write_row(db, OW_LANE_NORMAL, "INSERT INTO absent VALUES(?1)", row, 1, WAIT_MS, &err),
+        OW_CALLER);
     assert_non_null(strstr(err.text, "absent"));
     assert_int_equal(ow_write_row(db, OW_LANE_NORMAL, INSERT_SQL, row, 2, WAIT_MS, &err),
                      OW_CALLER);
@@ -214,7 +218,8 @@ static void drops_the_oldest_and_says_so_where_told_to(void **state)
     struct held held;
     struct ow_ticket oldest = {0};
     int64_t value = 100;
-    struct ow *db = open_with_lane(dir, (struct ow_lane_limit){3, 1 << 20, OW_DROP_OLDEST}, &events);
+    struct ow *db =
+        open_with_lane(dir, (struct ow_lane_limit){3, 1 << 20, OW_DROP_OLDEST}, &events);
     hold_writer(db, &held);
     assert_int_equal(ow_submit(db, OW_LANE_NORMAL, insert_item, &value, 0, &oldest, NULL), 0);
     for (int64_t i = 0; i < 5; i++)
@@ -264,7 +269,8 @@ static void *produce(void *arg)
 {
     struct producer *p = arg;
     for (int64_t i = 0; i < 3000; i++)
-        p->failed += append(p->db, (unsigned)p->number % OW_LANES, p->number * 3000 + i, WAIT_MS) != 0;
+        p->failed +=
+            append(p->db, (unsigned)p->number % OW_LANES, p->number * 3000 + i, WAIT_MS) != 0;
     return NULL;
 }
 
