@@ -70,9 +70,13 @@ static bool is_remote_fuse(const char *type)
  * type when the line is about that device. */
 static bool mount_type(const char *line, dev_t device, char type[64])
 {
-    unsigned major_number, minor_number;
-    if (sscanf(line, "%*d %*d %u:%u", &major_number, &minor_number) != 2 ||
-        makedev(major_number, minor_number) != device)
+    char wanted[32];
+    int length = snprintf(wanted, sizeof(wanted), "%u:%u ", major(device), minor(device));
+    for (int field = 0; field < 2 && line; field++) {
+        line = strchr(line, ' ');
+        line = line ? line + 1 : NULL;
+    }
+    if (!line || strncmp(line, wanted, (size_t)length) != 0)
         return false;
     const char *rest = strstr(line, " - ");
     return rest && sscanf(rest, " - %63s", type) == 1;
@@ -205,6 +209,13 @@ static int take_lock(int fd, const char *path, struct ow_err *err)
                    path, sqlite3_libversion());
 }
 
+void ow_place_unlock(struct ow_place *place)
+{
+    if (place->fd >= 0)
+        close(place->fd);
+    place->fd = -1;
+}
+
 int ow_place_lock(struct ow_place *place, const char *path, struct ow_err *err)
 {
     *place = (struct ow_place){.fd = -1};
@@ -212,25 +223,16 @@ int ow_place_lock(struct ow_place *place, const char *path, struct ow_err *err)
     CLEANUP(free_ptr) char *log = beside(path, "-wal");
     if (!name || !log)
         return ow_fail(err, OW_RESOURCE, "no memory");
-    CLEANUP(close_fd) int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0)
+    place->fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (place->fd < 0)
         return ow_fail_errno(err, OW_CONFIG, errno, "cannot open the lock file %s", name);
-    int rc = take_lock(fd, path, err);
-    if (rc)
-        return rc;
+    int rc = take_lock(place->fd, path, err);
     struct stat st;
-    if (is_first_holder(fd) && stat(log, &st) == 0)
+    if (rc)
+        ow_place_unlock(place);
+    else if (is_first_holder(place->fd) && stat(log, &st) == 0)
         place->log_bytes = st.st_size;
-    place->fd = fd;
-    fd = -1;
-    return 0;
-}
-
-void ow_place_unlock(struct ow_place *place)
-{
-    if (place->fd >= 0)
-        close(place->fd);
-    place->fd = -1;
+    return rc;
 }
 
 /* ---- words for SQLite's refusals ---- */

@@ -8,6 +8,7 @@
  */
 #include "onewriter/statements.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,7 @@ static uint32_t find(const struct ow_statements *cache, const char *sql, size_t 
 {
     if (!cache->slots)
         return 0;
+    assert(cache->items); /* grown together */
     for (uint32_t slot = hash & cache->mask;; slot = (slot + 1) & cache->mask) {
         uint32_t at = cache->slots[slot];
         const struct ow_statement *item = &cache->items[at];
@@ -135,6 +137,7 @@ static void slot_remove(struct ow_statements *cache, uint32_t at)
 
 static void evict_oldest(struct ow_statements *cache)
 {
+    assert(cache->items);
     uint32_t at = cache->items[0].newer;
     struct ow_statement *item = &cache->items[at];
     slot_remove(cache, at);
@@ -177,6 +180,7 @@ static bool grow(struct ow_statements *cache)
     cache->slots = slots;
     cache->size = size;
     cache->mask = size * 2 - 1;
+    assert(items);
     for (uint32_t at = items[0].older; at; at = items[at].older)
         slot_insert(cache, at);
     return true;
@@ -189,6 +193,7 @@ static uint32_t take_place(struct ow_statements *cache)
         evict_oldest(cache);
     uint32_t at = cache->unused;
     if (at) {
+        assert(cache->items);
         cache->unused = cache->items[at].older;
         return at;
     }
@@ -236,6 +241,7 @@ static int add(struct ow_statements *cache, sqlite3 *db, const char *sql, size_t
         sqlite3_finalize(stmt);
         return ow_fail(err, OW_RESOURCE, "no memory for a statement");
     }
+    assert(cache->items);
     cache->items[at] =
         (struct ow_statement){.stmt = stmt, .sql = copy, .length = (uint32_t)length, .hash = hash};
     slot_insert(cache, at);
@@ -274,6 +280,7 @@ int ow_statements_find(struct ow_statements *cache, sqlite3 *db, const char *sql
         if (rc)
             return rc;
     }
+    assert(cache->items);
     struct ow_statement *item = &cache->items[at];
     item->loan = cache->loan;
     if (cache->sight.shown)
