@@ -150,8 +150,7 @@ static void hold(struct ow_writer *writer, const struct ow_err *why)
 {
     if (!atomic_exchange(&writer->counters->holding, true))
         ow_tell(writer->options, &(struct ow_event){.kind = OW_EVENT_HOLD, .text = why->text});
-    writer->retry.attempt++;
-    pause_until(writer, ow_retry_pause_us(&writer->retry));
+    pause_until(writer, (int64_t)writer->options->retry_base_delay_ms * 1000);
 }
 
 /* Counts a failed attempt and pauses. False after the last one: told, and counted from anew. */

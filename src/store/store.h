@@ -146,4 +146,8 @@ struct store_health {
 };
 void store_health(struct store *store, struct store_health *out);
 
+/* What the database layer counts, as Prometheus text (names ow_*). Returns the length of the whole
+ * text as snprintf does; writes at most size bytes with a NUL. */
+size_t store_database_metrics(struct store *store, char *text, size_t size);
+
 #endif

@@ -645,20 +645,21 @@ def parse_metrics(text):
             continue
         if line.startswith("# TYPE "):
             _, _, current, kind = line.split(" ")
-            assert current in helps and current not in types and kind in ("counter", "gauge"), line
+            assert current in helps and current not in types and kind in ("counter", "gauge", "histogram"), line
             types[current] = kind
             continue
         found = re.fullmatch(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)", line)
         assert found, f"not a sample: {line}"
         name, inside, value = found.groups()
-        assert name == current, f"{name} stands under {current}"
+        family = re.sub("_(bucket|sum|count)$", "", name) if types[current] == "histogram" else name
+        assert family == current, f"{name} stands under {current}"
         labels = LABELS.findall(inside or "")
         assert "".join(f'{k}="{v}",' for k, v in labels).rstrip(",") == (inside or ""), line
         clean = tuple((k, re.sub(r"\\(.)", lambda m: {"n": "\n"}.get(m[1], m[1]), v)) for k, v in labels)
         assert len({k for k, _ in clean}) == len(clean)
         assert (name, clean) not in samples, f"twice: {line}"
         samples[(name, clean)] = float(value)
-        if types[name] == "counter":
+        if types[current] == "counter":
             assert name.endswith("_total") and float(value) >= 0, line
     return samples, types
 
@@ -676,6 +677,7 @@ def test_metrics_are_prometheus_text_whatever_the_names_of_nodes():
         assert samples[("nodewatch_log_last_event_timestamp_seconds", (("node", name),))] == lines[-1].at
         assert ("nodewatch_log_last_event_timestamp_seconds", (("node", "b"),)) not in samples
         assert samples[("nodewatch_store_up", ())] == 1
+        assert types["ow_commit_seconds"] == "histogram" and samples[("ow_commit_seconds_count", ())] > 0
         want = {}
         for line in lines:
             if line.transfer:

@@ -408,3 +408,8 @@ void store_health(struct store *store, struct store_health *out)
     if (n > 0 && (size_t)n < sizeof(wal) && stat(wal, &st) == 0)
         out->wal_bytes = st.st_size;
 }
+
+size_t store_database_metrics(struct store *store, char *text, size_t size)
+{
+    return ow_metrics_text(store->db, NULL, text, size);
+}
