@@ -35,8 +35,10 @@ static char writing_line(const struct ow_event *event, const char *why, char *li
 {
     switch (event->kind) {
     case OW_EVENT_FOREIGN_WRITE:
-        snprintf(line, size,
-                 "Another process wrote to the database. Only one may: stop the other writer");
+        snprintf(
+            line, size,
+            "Another connection wrote to the database. Unless it is onewriter's, too, and SQLite "
+            "is fixed, stop the other writer");
         return 'W';
     case OW_EVENT_HOLD:
         snprintf(line, size,

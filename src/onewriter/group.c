@@ -17,6 +17,7 @@
 #include "onewriter/completion.h"
 #include "onewriter/fail.h"
 #include "onewriter/number.h"
+#include "onewriter/vfs.h"
 
 /* After a job was undone by repetition, so many jobs run under a savepoint. */
 #define GUARDED_JOBS 1000
@@ -173,9 +174,13 @@ static int look_for_others(struct ow_writer *writer, struct ow_err *err)
     if (version == writer->data_version)
         return 0;
     writer->data_version = version;
+    writer->shares = true;
     ow_count(&writer->counters->foreign_commits, 1);
     ow_tell(writer->options, &(struct ow_event){.kind = OW_EVENT_FOREIGN_WRITE});
-    return ow_number_read(&writer->conn, &writer->seq, NULL, err);
+    int rc = ow_number_read(&writer->conn, &writer->recorded, &writer->recorded_at, err);
+    if (!rc && writer->seq < writer->recorded)
+        writer->seq = writer->recorded;
+    return rc;
 }
 
 /* ---- jobs ---- */
@@ -268,6 +273,7 @@ static void run_bare(struct ow_writer *writer, struct ow_job *job)
 {
     struct ow_err *err = ow_job_err(writer, job);
     undo_all(writer);
+    ow_group_record(writer); /* it may empty the log */
     if (ow_job_run(writer, job, false, err) != 0) {
         struct ow_err why = *err;
         settle_failed(writer, job, &why);
@@ -315,14 +321,20 @@ static bool fill(struct ow_writer *writer, bool only)
 
 /* ---- commit ---- */
 
-static void committed(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms)
+static void committed(struct ow_writer *writer, const struct ow_commit *commit)
 {
     struct ow_counters *counters = writer->counters;
-    writer->seq = seq;
-    writer->seq_at = at_unix_ms;
-    atomic_store(&counters->commit_seq, seq);
-    ow_count(&counters->groups, 1);
-    ow_tally_add(&counters->group_jobs, writer->members.count);
+    writer->seq = commit->seq;
+    if (commit->is_recorded) {
+        writer->recorded = commit->seq;
+        writer->recorded_at = commit->at_unix_ms;
+        atomic_store(&counters->recorded_seq, commit->seq);
+    }
+    atomic_store(&counters->commit_seq, commit->seq);
+    if (writer->members.first) {
+        ow_count(&counters->groups, 1);
+        ow_tally_add(&counters->group_jobs, writer->members.count);
+    }
     if (atomic_load(&writer->stop->at_us) != INT64_MAX)
         writer->drained += writer->members.count;
     ow_retry_succeeded(&writer->retry);
@@ -335,12 +347,24 @@ static void committed(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms)
         ow_tell(writer->options, &(struct ow_event){.kind = OW_EVENT_RESUMED});
 }
 
-static int record(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms, struct ow_err *err)
+/* A number costs a page in the log, which doubles what a lone small commit writes. So the numbers
+ * of lone commits are kept in memory, and the newest is stored with the first group of the writer
+ * thread, before the gap is used up, in the next idle moment or at the close. After an unclean end
+ * numbering goes on behind the gap, so that no number is given twice and none goes back. */
+/* The log is not to be emptied while a number is not stored: an unclean end is told by it. */
+static bool may_go_unrecorded(struct ow_writer *writer, bool only, uint32_t *changes)
+{
+    return only && !writer->shares && writer->seq + 1 - writer->recorded < OW_NUMBER_GAP &&
+           writer->wal.frames + OW_NUMBER_GAP < writer->options->wal_hard_frames &&
+           ow_vfs_changes(writer->conn.db, changes);
+}
+
+static int record(struct ow_writer *writer, const struct ow_commit *commit, struct ow_err *err)
 {
     sqlite3_stmt *stmt = writer->sql[OW_SQL_RECORD];
-    sqlite3_bind_int64(stmt, 1, seq);
-    sqlite3_bind_int64(stmt, 2, at_unix_ms);
-    sqlite3_bind_int64(stmt, 3, ow_number_slot(seq));
+    sqlite3_bind_int64(stmt, 1, commit->seq);
+    sqlite3_bind_int64(stmt, 2, commit->at_unix_ms);
+    sqlite3_bind_int64(stmt, 3, ow_number_slot(commit->seq));
     int rc = ow_writer_step(writer, OW_SQL_RECORD, err);
     if (!rc && sqlite3_changes(writer->conn.db) != 1)
         return ow_fail(err, OW_CORRUPT, "table ow_commit_slot has lost its rows");
@@ -381,16 +405,16 @@ static void settle_committed(struct ow_writer *writer)
     keep(writer, &writer->members);
 }
 
-static void commit_failed(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms, bool ambiguous,
+static void commit_failed(struct ow_writer *writer, const struct ow_commit *commit, bool ambiguous,
                           const struct ow_err *why)
 {
     static const char unknown[] = "whether this was committed is unknown";
     if (ambiguous && ow_err_class(why) == OW_CLASS_POISON) {
         settle_unknown(writer, &writer->members, unknown, why);
     } else if (ambiguous) {
-        switch (ow_writer_resolve(writer, seq, at_unix_ms)) {
+        switch (ow_writer_resolve(writer, commit)) {
         case OW_FATE_COMMITTED:
-            committed(writer, seq, at_unix_ms);
+            committed(writer, commit);
             settle_committed(writer);
             return;
         case OW_FATE_UNKNOWN:
@@ -404,13 +428,16 @@ static void commit_failed(struct ow_writer *writer, int64_t seq, int64_t at_unix
     recover_or_fail(writer, why);
 }
 
-static void commit(struct ow_writer *writer)
+static void commit(struct ow_writer *writer, bool only)
 {
     struct ow_err why;
-    int64_t seq = writer->seq + 1, at_unix_ms = clock_unix_ms();
+    /* Without jobs it only stores the newest number. */
+    int64_t seq = writer->members.first ? writer->seq + 1 : writer->seq;
+    struct ow_commit commit = {.seq = seq, .at_unix_ms = clock_unix_ms()};
     int64_t start_us = clock_monotonic_us();
-    if (record(writer, seq, at_unix_ms, &why) != 0) {
-        commit_failed(writer, seq, at_unix_ms, false, &why);
+    commit.is_recorded = !may_go_unrecorded(writer, only, &commit.changes);
+    if (commit.is_recorded && record(writer, &commit, &why) != 0) {
+        commit_failed(writer, &commit, false, &why);
         return;
     }
     while (ow_writer_step(writer, OW_SQL_COMMIT, &why) != 0) {
@@ -418,13 +445,30 @@ static void commit(struct ow_writer *writer)
         if (is_open(writer) && ow_err_class(&why) == OW_CLASS_BACK_OFF &&
             ow_writer_recover(writer, &why))
             continue;
-        commit_failed(writer, seq, at_unix_ms, is_ambiguous(writer, &why), &why);
+        commit_failed(writer, &commit, is_ambiguous(writer, &why), &why);
         return;
     }
     writer->data_version = ow_conn_data_version(&writer->conn);
     ow_tally_add(&writer->counters->commit, clock_monotonic_us() - start_us);
-    committed(writer, seq, at_unix_ms);
+    committed(writer, &commit);
     settle_committed(writer);
+}
+
+void ow_group_record(struct ow_writer *writer)
+{
+    struct ow_err why;
+    if (writer->seq == writer->recorded || writer->reopen ||
+        atomic_load(&writer->counters->poisoned))
+        return;
+    writer->conn.busy_cap_us = clock_monotonic_us();
+    int rc = ow_writer_step(writer, OW_SQL_BEGIN, &why);
+    writer->conn.busy_cap_us = INT64_MAX;
+    if (rc)
+        return; /* no commit depends on it; whoever writes next meets the reason */
+    if (look_for_others(writer, &why) == 0)
+        commit(writer, false);
+    else
+        undo_all(writer);
 }
 
 void ow_group_run(struct ow_writer *writer, bool only)
@@ -437,7 +481,7 @@ void ow_group_run(struct ow_writer *writer, bool only)
             recover_or_fail(writer, &why);
         } else if (fill(writer, only) && writer->members.first) {
             jobs = writer->members.count;
-            commit(writer);
+            commit(writer, only);
         } else {
             undo_all(writer);
         }

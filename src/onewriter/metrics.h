@@ -26,7 +26,7 @@ struct ow_counters {
     _Atomic int64_t wal_frames, wal_bytes_max;
     _Atomic uint64_t snapshots_taken, canaries;
     _Atomic uint64_t cache_hit, cache_miss, statements_prepared;
-    _Atomic int64_t commit_seq;
+    _Atomic int64_t commit_seq, recorded_seq; /* given, and stored in the database */
     _Atomic bool holding, poisoned;
 };
 

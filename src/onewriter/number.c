@@ -38,7 +38,7 @@ static int create(struct ow_conn *conn, int64_t seq, struct ow_err *err)
              " SELECT 1 AS id, max(seq) AS seq, at_unix_ms FROM ow_commit_slot;"
              "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
              " INSERT INTO ow_commit_slot SELECT i, 0, 0,"
-             " CASE WHEN i %% 2 THEN zeroblob(%lld) END FROM n;"
+             " CASE WHEN i %% 2 = 0 THEN zeroblob(%lld) END FROM n;"
              "UPDATE ow_commit_slot SET seq=%lld WHERE id=%lld;",
              2 * OW_NUMBER_SLOTS - 1, (long long)(page_size - FILLER_LEAVES), (long long)seq,
              (long long)ow_number_slot(seq));

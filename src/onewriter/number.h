@@ -7,12 +7,14 @@
 /* View ow_commit(id, seq, at_unix_ms): one row, the newest commit. Behind it is the table
  * ow_commit_slot, which only the library writes. */
 #define OW_NUMBER_SLOTS 16
+/* So many numbers may be given before one is stored, see group.c. */
+#define OW_NUMBER_GAP 64
 /* ?1 seq, ?2 at_unix_ms, ?3 ow_number_slot(seq): changes one row. */
 #define OW_NUMBER_RECORD_SQL "UPDATE ow_commit_slot SET seq=?1, at_unix_ms=?2 WHERE id=?3"
 
 static inline int64_t ow_number_slot(int64_t seq)
 {
-    return 2 * (seq % OW_NUMBER_SLOTS);
+    return 2 * (seq % OW_NUMBER_SLOTS) + 1;
 }
 
 /* Makes table and view when they are missing. On the writer's connection, outside a transaction. */

@@ -21,9 +21,9 @@
  *     ow_close(db, 5000, &report, &err);
  *
  * The contract:
- *   - One connection writes, and only it checkpoints. It has one owner at a time: the writer
- *     thread, or a caller that found it idle. Readers are read-only connections whose authorizer
- *     refuses writes, ATTACH, checkpoints and mode changes.
+ *   - One connection writes, and only it checkpoints (but for checkpoint_thread). It has one owner
+ * at a time: the writer thread, or a caller that found it idle. Readers are read-only connections
+ * whose authorizer refuses writes, ATTACH, checkpoints and mode changes.
  *   - Jobs run in groups: BEGIN IMMEDIATE, the jobs, the commit's number, COMMIT. A failing job is
  *     undone alone. A job's success is reported only after COMMIT returned OK, or with OW_DURABLE
  *     after the log was synced to the disk.
@@ -195,10 +195,10 @@ struct ow_options {
                                 cut may take the last commits that are not */
     int group_max_jobs;      /* 1024 jobs in one transaction at most */
     int group_max_ms;        /* 20: a group takes no further job after that */
-    int wal_soft_frames;     /* 1000: checkpoint after a group; when idle from a
-                                quarter of it */
-    int wal_hard_frames;     /* 3600 (15 MB): from here readers that pin the log lose
-                                their snapshots, so that it can be emptied */
+    int wal_soft_frames; /* 1000: checkpoint after a group; when idle from a quarter of it, for a
+                            lone caller at three times that */
+    int wal_hard_frames; /* 3600 (15 MB): from here readers that pin the log lose
+                            their snapshots, so that it can be emptied */
     int64_t journal_size_limit_bytes; /* 64 MB */
     int page_size;                    /* 0 = SQLite's own; only for a new file */
     /* Told what happens; called from any thread, must not call back. May be NULL. */
@@ -380,8 +380,9 @@ OW_API int ow_cq_dispatch(struct ow_cq *cq);
  */
 OW_API void ow_cq_close(struct ow_cq *cq);
 
-/* Number of the newest committed group; survives restarts (stored in table ow_commit). After
- * ow_write returned 0 it is at least the number of that commit. */
+/* Number of the newest committed group. After ow_write returned 0 it is at least the number of that
+ * commit. It is stored in the database (view ow_commit) and never goes back, also over restarts;
+ * the stored number may lag behind by a few lone commits until the next quiet moment. */
 OW_API int64_t ow_commit_seq(struct ow *db);
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -407,8 +408,9 @@ OW_API uint64_t ow_reader_loan(const struct ow_conn *conn);
 /* Any thread: interrupts what that loan runs now and later. False when the loan has ended. */
 OW_API bool ow_reader_cancel(struct ow *db, uint64_t loan);
 
-/* Lends count readers that see one and the same commit, *commit_seq (may be NULL), until each is
- * released. They may be used by count threads and released by any of them. */
+/* Lends count readers that see one and the same state, until each is released. *commit_seq (may be
+ * NULL) is the newest commit known to be in it. They may be used by count threads and released by
+ * any of them. */
 OW_API int ow_snapshot_acquire(struct ow *db, const struct ow_read *how, struct ow_conn **conns,
                                int count, int64_t *commit_seq, struct ow_err *err);
 

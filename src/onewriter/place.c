@@ -230,7 +230,9 @@ int ow_place_lock(struct ow_place *place, const char *path, struct ow_err *err)
     struct stat st;
     if (rc)
         ow_place_unlock(place);
-    else if (is_first_holder(place->fd) && stat(log, &st) == 0)
+    else
+        place->is_first = is_first_holder(place->fd);
+    if (place->is_first && stat(log, &st) == 0)
         place->log_bytes = st.st_size;
     return rc;
 }

@@ -13,6 +13,7 @@ int ow_place_fail_readonly(const char *path, struct ow_err *err);
 /* What a handle that writes holds. */
 struct ow_place {
     int fd;            /* of PATH.lock; -1: none */
+    bool is_first;     /* nobody else held it when this handle came */
     int64_t log_bytes; /* of the log that an unclean end left; 0 = none */
 };
 

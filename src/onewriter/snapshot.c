@@ -26,11 +26,16 @@ static int begin(struct ow_conn *conn, int64_t *seq, struct ow_err *err)
     return rc ? rc : ow_conn_seq(conn, seq, err);
 }
 
+/* The number that the database shows may lag behind that of the newest commit (group.c), and what
+ * was committed before the begin is in the snapshot. */
 static int begin_all(struct ow_snapshot *snapshot, struct ow_err *err)
 {
     int rc = 0;
+    int64_t known = atomic_load(&snapshot->conns[0]->owner->counters.commit_seq);
     for (int i = 0; i < snapshot->count && !rc; i++)
         rc = begin(snapshot->conns[i], &snapshot->seq, err);
+    if (!rc && snapshot->seq < known)
+        snapshot->seq = known;
     return rc;
 }
 

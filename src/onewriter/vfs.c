@@ -17,7 +17,12 @@
 
 #define VFS_NAME "onewriter"
 /* A private opcode of sqlite3_file_control; SQLite's own are below 100. */
-#define TIE_OPCODE 0x6f77
+#define TIE_OPCODE     0x6f77
+#define CHANGES_OPCODE 0x6f78
+
+/* Word of the index's header that counts commits: iChange in "WAL-Index File Format" of the SQLite
+ * documentation. */
+#define INDEX_CHANGES 2
 
 struct tie {
     struct ow_counters *counters;
@@ -30,6 +35,8 @@ struct ow_file {
     struct tie tie;           /* of a database */
     bool is_log;
     int64_t end; /* of a log: as far as it was written */
+    const volatile uint32_t
+        *index; /* of a database: first page of the log's index; NULL = not yet */
     /* The real file lies behind this struct. */
 };
 
@@ -120,6 +127,10 @@ static int file_check_reserved(sqlite3_file *file, int *out)
 
 static int file_control(sqlite3_file *file, int op, void *arg)
 {
+    if (op == CHANGES_OPCODE && self_of(file)->index) {
+        *(uint32_t *)arg = self_of(file)->index[INDEX_CHANGES];
+        return SQLITE_OK;
+    }
     if (op != TIE_OPCODE)
         return FORWARD(file, xFileControl, op, arg);
     self_of(file)->tie = *(const struct tie *)arg;
@@ -138,7 +149,10 @@ static int file_characteristics(sqlite3_file *file)
 
 static int file_shm_map(sqlite3_file *file, int page, int size, int extend, void volatile **out)
 {
-    return FORWARD(file, xShmMap, page, size, extend, out);
+    int rc = FORWARD(file, xShmMap, page, size, extend, out);
+    if (page == 0)
+        self_of(file)->index = rc == SQLITE_OK ? *out : NULL;
+    return rc;
 }
 
 static int file_shm_lock(sqlite3_file *file, int offset, int count, int flags)
@@ -155,6 +169,7 @@ static void file_shm_barrier(sqlite3_file *file)
 
 static int file_shm_unmap(sqlite3_file *file, int delete)
 {
+    self_of(file)->index = NULL;
     return FORWARD(file, xShmUnmap, delete);
 }
 
@@ -315,4 +330,9 @@ int ow_vfs_tie(sqlite3 *db, struct ow_counters *counters, struct ow_pin *pin)
 {
     return sqlite3_file_control(db, "main", TIE_OPCODE,
                                 &(struct tie){.counters = counters, .pin = pin});
+}
+
+bool ow_vfs_changes(sqlite3 *db, uint32_t *out)
+{
+    return sqlite3_file_control(db, "main", CHANGES_OPCODE, out) == SQLITE_OK;
 }

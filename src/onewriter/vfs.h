@@ -13,4 +13,8 @@ const char *ow_vfs_name(void);
  * is untied again. Returns SQLite's code. */
 int ow_vfs_tie(sqlite3 *db, struct ow_counters *counters, struct ow_pin *pin);
 
+/* How many commits the log's index has counted since it was made; false when the connection has not
+ * looked at it yet. Exact while this connection holds the write lock. */
+bool ow_vfs_changes(sqlite3 *db, uint32_t *out);
+
 #endif

@@ -131,7 +131,7 @@ static int check_canary(struct ow_conn *conn, struct ow_counters *counters, stru
 {
     struct ow_pool *pool = &conn->owner->pool;
     struct ow_conn *reader;
-    int64_t acknowledged = atomic_load(&counters->commit_seq), seen = 0;
+    int64_t acknowledged = atomic_load(&counters->recorded_seq), seen = 0;
     const struct ow_read how = {.label = "canary"};
     const struct ow_wish wish = {.how = &how, .count = 1, .since_us = clock_monotonic_us()};
     if (ow_pool_acquire(pool, &wish, &reader, NULL) != 0)

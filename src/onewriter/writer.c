@@ -1,8 +1,8 @@
 /* The writer thread (writer.h): waits for jobs, has group.c write them, uses idle moments for
  * checkpoints, and deals with a database that is locked, full or broken. Such trouble concerns all
  * jobs alike, so it is handled here once, with the counts and pauses of one retry; a commit resets
- * it. What must stay true: only this thread touches the connection between start and join; a
- * poisoned writer never writes again; every wait ends at the stop's time. */
+ * it. What must stay true: only the owner (enum ow_owner) touches the connection between start
+ * and join; a poisoned writer never writes again; every wait ends at the stop's time. */
 #include "onewriter/writer.h"
 
 #include <string.h>
@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "onewriter/completion.h"
 #include "onewriter/fail.h"
+#include "onewriter/database.h"
 #include "onewriter/number.h"
+#include "onewriter/vfs.h"
 
 /* An idle moment: no job for so long. */
 #define IDLE_US 5000
@@ -64,10 +66,14 @@ static int open_into(struct ow_conn *conn, sqlite3_stmt *sql[OW_SQL_COUNT], stru
 
 static int read_seq(struct ow_writer *writer, struct ow_err *err)
 {
-    int rc = ow_number_read(&writer->conn, &writer->seq, &writer->seq_at, err);
-    if (!rc)
-        atomic_store(&writer->counters->commit_seq, writer->seq);
-    return rc;
+    int rc = ow_number_read(&writer->conn, &writer->recorded, &writer->recorded_at, err);
+    if (rc)
+        return rc;
+    if (writer->seq < writer->recorded)
+        writer->seq = writer->recorded;
+    atomic_store(&writer->counters->commit_seq, writer->seq);
+    atomic_store(&writer->counters->recorded_seq, writer->recorded);
+    return 0;
 }
 
 static int read_state(struct ow_writer *writer, struct ow_err *err)
@@ -230,12 +236,18 @@ int ow_writer_open(struct ow_writer *writer, struct ow *owner, struct ow_err *er
         ow_wal_watch(&writer->wal, &writer->conn);
         rc = read_state(writer, &why);
     }
+    if (!rc && (owner->place.log_bytes || !owner->place.is_first)) {
+        /* Somebody has, or had, numbers that are not stored. */
+        writer->seq += OW_NUMBER_GAP;
+        writer->shares = !owner->place.is_first;
+        atomic_store(&writer->counters->commit_seq, writer->seq);
+    }
     if (rc && err)
         *err = why;
     return rc;
 }
 
-enum ow_fate ow_writer_resolve(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms)
+enum ow_fate ow_writer_resolve(struct ow_writer *writer, const struct ow_commit *commit)
 {
     struct ow_err why;
     struct ow_retry retry = writer->retry;
@@ -248,8 +260,14 @@ enum ow_fate ow_writer_resolve(struct ow_writer *writer, int64_t seq, int64_t at
             return OW_FATE_UNKNOWN;
         pause_until(writer, delay_us);
     }
-    bool ours = writer->seq == seq && writer->seq_at == at_unix_ms;
-    return ours ? OW_FATE_COMMITTED : OW_FATE_UNDONE;
+    if (commit->is_recorded) {
+        bool ours = writer->recorded == commit->seq && writer->recorded_at == commit->at_unix_ms;
+        return ours ? OW_FATE_COMMITTED : OW_FATE_UNDONE;
+    }
+    uint32_t changes;
+    if (!ow_vfs_changes(writer->conn.db, &changes) || changes - commit->changes > 1)
+        return OW_FATE_UNKNOWN; /* another process committed at the same moment */
+    return changes == commit->changes ? OW_FATE_UNDONE : OW_FATE_COMMITTED;
 }
 
 /* ---- the owner's work ---- */
@@ -299,6 +317,12 @@ static bool has_taken(const struct ow_writer *writer)
     return writer->redo.first || writer->taken.first;
 }
 
+/* An idle moment has work: a checkpoint, or a number to store. */
+static bool wants_idle(const struct ow_writer *writer)
+{
+    return writer->seq != writer->recorded || ow_wal_wants_idle(&writer->wal, writer->options);
+}
+
 bool ow_writer_run_here(struct ow_writer *writer, struct ow_job *job, bool *taken)
 {
     *taken = false;
@@ -316,8 +340,7 @@ bool ow_writer_run_here(struct ow_writer *writer, struct ow_job *job, bool *take
     run_group(writer, true);
     self = outer;
     ow_count(&writer->counters->groups_by_caller, 1);
-    bool idle =
-        !atomic_load(&writer->idle_armed) && ow_wal_wants_idle(&writer->wal, writer->options);
+    bool idle = !atomic_load(&writer->idle_armed) && wants_idle(writer);
     ow_lanes_disown(writer->lanes, has_taken(writer) ? OW_LEFT_JOBS
                                    : idle            ? OW_LEFT_IDLE
                                                      : OW_LEFT_NOTHING);
@@ -356,16 +379,17 @@ void ow_writer_checkpoint_failed(struct ow_writer *writer, const struct ow_err *
 /* is_owner: false at the thread's start. */
 static enum ow_wake wait_for_work(struct ow_writer *writer, bool is_owner)
 {
-    bool wants_idle = is_owner && ow_wal_wants_idle(&writer->wal, writer->options);
-    atomic_store(&writer->idle_armed, wants_idle);
-    return ow_lanes_wait(writer->lanes, wants_idle ? IDLE_US : FAR_US,
-                         is_owner && has_taken(writer));
+    bool armed = is_owner && wants_idle(writer);
+    atomic_store(&writer->idle_armed, armed);
+    return ow_lanes_wait(writer->lanes, armed ? IDLE_US : FAR_US, is_owner && has_taken(writer));
 }
 
 static void use_idle_moment(struct ow_writer *writer)
 {
     struct ow_err why;
-    if (writer->reopen || !ow_wal_wants_idle(&writer->wal, writer->options))
+    ow_group_record(writer);
+    if (writer->reopen || atomic_load(&writer->counters->poisoned) ||
+        !ow_wal_wants_idle(&writer->wal, writer->options))
         return;
     if (ow_wal_idle(&writer->wal, &writer->conn, writer->counters, &why) != 0)
         ow_writer_checkpoint_failed(writer, &why);
@@ -377,10 +401,13 @@ static void *writer_main(void *arg)
     self = writer;
     for (bool is_owner = false;; is_owner = true) {
         enum ow_wake wake = wait_for_work(writer, is_owner);
-        if (wake == OW_WAKE_CLOSED)
+        if (wake == OW_WAKE_CLOSED) {
+            ow_group_record(writer);
             return NULL;
+        }
         if (ow_stop_passed(writer->stop)) {
             abandon(writer);
+            ow_group_record(writer);
             return NULL;
         }
         bool poisoned = atomic_load(&writer->counters->poisoned);

@@ -46,8 +46,10 @@ struct ow_writer {
     _Atomic int busy_lane;          /* of the job that runs */
     _Atomic bool idle_armed;        /* the thread waits for an idle moment */
     _Atomic uint32_t alone_waiting; /* culprits that were put back and not settled */
-    int64_t seq, seq_at;            /* newest row of ow_commit that is known */
-    uint32_t data_version;          /* changes when another connection commits */
+    int64_t seq;                    /* newest commit; up to OW_NUMBER_GAP ahead of recorded */
+    bool shares; /* others commit, too: every number is stored at once, so that they see it */
+    int64_t recorded, recorded_at; /* newest row of ow_commit that is known */
+    uint32_t data_version;         /* changes when another connection commits */
 
     struct ow_jobs redo;    /* taken and undone: run again before anything new */
     struct ow_jobs taken;   /* from the lanes, not run yet */
@@ -86,9 +88,15 @@ void ow_writer_answer(struct ow_writer *writer, struct ow_jobs *jobs, const stru
 /* Deals with a failure of the database (not of one job's own): waits, opens a new connection, holds
  * or poisons. True when the same work may be tried again. */
 bool ow_writer_recover(struct ow_writer *writer, const struct ow_err *why);
-/* What became of commit number `seq` after a COMMIT that failed oddly. */
+/* A commit that is being made. */
+struct ow_commit {
+    int64_t seq, at_unix_ms;
+    bool is_recorded; /* its number is in the transaction */
+    uint32_t changes; /* else: the log's index counted so many commits before it */
+};
+/* What became of a commit that failed oddly. */
 enum ow_fate { OW_FATE_COMMITTED, OW_FATE_UNDONE, OW_FATE_UNKNOWN };
-enum ow_fate ow_writer_resolve(struct ow_writer *writer, int64_t seq, int64_t at_unix_ms);
+enum ow_fate ow_writer_resolve(struct ow_writer *writer, const struct ow_commit *commit);
 /* Stops writing for good. */
 void ow_writer_poison(struct ow_writer *writer, const struct ow_err *why);
 /* A failed checkpoint takes nothing from the jobs, but a broken fsync poisons all the same. */
@@ -102,6 +110,8 @@ int ow_writer_step(struct ow_writer *writer, enum ow_writer_sql which, struct ow
 
 /* One transaction: runs what may be run, commits, tells the owners. only: just what is in redo. */
 void ow_group_run(struct ow_writer *writer, bool only);
+/* Stores the newest number, if it is not stored yet. Waits for nobody's lock. */
+void ow_group_record(struct ow_writer *writer);
 /* Answers all jobs of list with the reason. */
 void ow_group_fail(struct ow_writer *writer, struct ow_jobs *list, const struct ow_err *why);
 /* Answers jobs that trouble has kept until their deadline, with its reason. */

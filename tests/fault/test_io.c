@@ -298,6 +298,34 @@ static void does_not_take_its_own_failed_commit_for_a_foreign_one(void **state)
     events_fini(&events);
 }
 
+/* The commit is there, so only its durability is in doubt; and nothing is trusted to it any more. */
+static void tells_a_durable_job_when_the_log_cannot_be_synced(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow_options options;
+    struct ow_err err = {0};
+    struct ow_metrics metrics;
+    struct ow *db;
+    int values[] = {1, 2, 3};
+    set_options(&options, test_path(dir, "t.db"));
+    options.synchronous_full = false;
+    options.wal_soft_frames = 1000; /* no checkpoint syncs in between */
+    assert_int_equal(ow_open(&options, &db, NULL), 0);
+    assert_int_equal(create_log(db), 0);
+    fault_vfs_plan(FAULT_SYNC, 1, true, SQLITE_IOERR_FSYNC, EIO);
+    assert_int_equal(ow_write(db, OW_LANE_NORMAL, append, &values[0], WAIT_MS, NULL), 0);
+    assert_int_equal(ow_write(db, OW_LANE_NORMAL | OW_DURABLE, append, &values[1], WAIT_MS, &err),
+                     OW_UNKNOWN);
+    assert_non_null(strstr(err.text, "committed, but perhaps not on the disk"));
+    assert_int_equal(fault_vfs_clear(), 1);
+    ow_metrics_read(db, &metrics);
+    assert_true(metrics.poisoned);
+    assert_int_equal(read_int(db, "SELECT count(*) FROM log"), 2);
+    assert_int_equal(ow_write(db, OW_LANE_NORMAL, append, &values[2], WAIT_MS, NULL), OW_IO);
+    ow_close(db, WAIT_MS, NULL, NULL);
+}
+
 static int install(void **state)
 {
     (void)state;
@@ -314,6 +342,7 @@ int main(void)
         cmocka_unit_test(stops_writing_for_good_after_a_failed_fsync),
         cmocka_unit_test(learns_the_fate_of_a_commit_from_its_number),
         cmocka_unit_test(holds_while_the_disk_is_full_and_goes_on_when_space_comes),
+        cmocka_unit_test(tells_a_durable_job_when_the_log_cannot_be_synced),
         cmocka_unit_test(does_not_take_its_own_failed_commit_for_a_foreign_one),
     };
     return cmocka_run_group_tests_name("input and output faults", tests, install, NULL);

@@ -114,6 +114,8 @@ static void tune(struct ow_options *to, const struct store_options *from)
 {
     to->create = !from->read_only;
     to->read_only = from->read_only;
+    if (from->read_only)
+        to->snapshot_max_ms = 0; /* an export reads in one statement, for as long as it takes */
     to->synchronous_full = from->synchronous_full;
     ow_options_profile(to, (enum ow_profile)from->profile);
     if (from->thread_pool_size)

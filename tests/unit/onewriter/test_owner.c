@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "onewriter/database.h"
 #include "ow_support.h"
 
@@ -31,6 +32,32 @@ static void runs_a_lone_callers_job_on_its_own_thread(void **state)
     ow_metrics_read(db, &after);
     assert_true(here > 0);
     assert_int_equal(after.groups_by_caller - before.groups_by_caller, here);
+    close_items(db);
+}
+
+/* Lone commits keep their numbers in memory for a moment; nobody has to do anything for them to be
+ * stored. */
+static void stores_the_number_of_lone_commits_in_a_quiet_moment(void **state)
+{
+    (void)state;
+    CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
+    struct ow *db = open_items(dir, NULL);
+    int64_t before = ow_commit_seq(db);
+    for (int64_t i = 0; i < 10; i++) {
+        write_item(db, i);
+        assert_int_equal(ow_commit_seq(db), before + i + 1);
+    }
+    const struct ow_read how = {.label = "stored", .timeout_ms = WAIT_MS};
+    int64_t stored = -1, until_us = clock_monotonic_us() + WAIT_MS * 1000LL;
+    while (stored != before + 10 && clock_monotonic_us() < until_us) {
+        struct ow_conn *reader;
+        assert_int_equal(ow_reader_acquire(db, &how, &reader, NULL), 0);
+        assert_int_equal(ow_get_int(reader, "SELECT seq FROM ow_commit", NULL, 0, &stored, NULL),
+                         0);
+        assert_int_equal(ow_reader_release(reader), 0);
+    }
+    assert_int_equal(stored, before + 10);
+    assert_int_equal(ow_commit_seq(db), before + 10);
     close_items(db);
 }
 
@@ -245,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_a_lone_callers_job_on_its_own_thread),
+        cmocka_unit_test(stores_the_number_of_lone_commits_in_a_quiet_moment),
         cmocka_unit_test(gives_jobs_of_many_threads_to_the_writer_thread),
         cmocka_unit_test(undoes_a_job_that_changed_something_and_runs_the_innocent_again),
         cmocka_unit_test(cancels_the_job_that_is_meant_and_no_other),

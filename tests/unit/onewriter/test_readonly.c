@@ -34,6 +34,7 @@ static void sees_what_another_handle_commits(void **state)
     for (int64_t i = 0; i < 20; i++) {
         write_item(writer, i);
         assert_int_equal(read_int(looker, "SELECT max(value) FROM item"), i);
+        assert_int_equal(ow_flush(writer, OW_LANE_NORMAL, WAIT_MS, NULL), 0);
         assert_int_equal(ow_commit_seq(looker), ow_commit_seq(writer));
     }
     close_looker(looker);

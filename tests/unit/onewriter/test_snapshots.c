@@ -128,6 +128,7 @@ static void begins_under_the_writers_lock(void **state)
     struct ow_conn *conns[MEMBERS];
     struct ow_snapshot snapshot = borrow(db, conns, MEMBERS);
     assert_int_equal(ow_exec(conns[1], "BEGIN", NULL), 0); /* as after an earlier try */
+    assert_int_equal(ow_flush(db, OW_LANE_NORMAL, WAIT_MS, NULL), 0);
     int64_t before = ow_commit_seq(db);
     assert_int_equal(ow_snapshot_by_writer(db, &snapshot, ow_deadline_after(WAIT_MS), NULL), 0);
     assert_int_equal(snapshot.seq, before);
@@ -144,6 +145,7 @@ static void notices_a_commit_by_the_data_version(void **state)
     CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
     struct ow *db = open_with_readers(dir, 2);
     struct ow_conn *conns[2];
+    assert_int_equal(ow_flush(db, OW_LANE_NORMAL, WAIT_MS, NULL), 0);
     struct ow_snapshot snapshot = borrow(db, conns, 2);
     bool equal = false;
     assert_int_equal(ow_snapshot_try(&snapshot, &equal, NULL), 0);

@@ -240,19 +240,18 @@ static void refuses_a_checkpoint_to_a_borrower_by_every_door(void **state)
     events_fini(&events);
 }
 
-/* Observer: after the first checkpoint another connection takes a commit's number away, as if the
- * commit itself had been lost; once, before the canary looks. */
+/* Observer: after a checkpoint another connection takes the commits' numbers away, as if the
+ * commits themselves had been lost, before the canary looks. */
 struct thief {
     struct events events;
     void (*observer)(void *ctx, const struct ow_event *event);
     const char *path;
-    _Atomic int checkpoints;
 };
 
 static void steal_number(void *ctx, const struct ow_event *event)
 {
     struct thief *thief = ctx;
-    if (event->kind == OW_EVENT_CHECKPOINT && atomic_fetch_add(&thief->checkpoints, 1) == 0)
+    if (event->kind == OW_EVENT_CHECKPOINT)
         exec_outside(thief->path, "UPDATE ow_commit_slot SET seq = 0");
     thief->observer(&thief->events, event);
 }
@@ -273,11 +272,12 @@ static void stops_when_an_acknowledged_commit_is_not_visible_any_more(void **sta
     options.wal_soft_frames = 1;
     struct ow *db = open_items(dir, &options);
     int64_t value = 1;
+    ow_flush(db, OW_LANE_NORMAL, WAIT_MS, NULL); /* stores a number, whatever becomes of it */
     assert_true(events_wait(&thief.events, OW_EVENT_POISONED, 1));
     assert_non_null(strstr(thief.events.text[OW_EVENT_POISONED], "not visible any more"));
     assert_int_equal(ow_write(db, OW_LANE_NORMAL, insert_item, &value, WAIT_MS, &err), OW_CORRUPT);
     ow_metrics_read(db, &metrics);
-    assert_int_equal(metrics.canaries, 1);
+    assert_true(metrics.canaries >= 1);
     assert_true(metrics.poisoned);
     ow_close(db, WAIT_MS, NULL, NULL);
     events_fini(&thief.events);
