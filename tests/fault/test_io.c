@@ -39,7 +39,6 @@ static void set_options(struct ow_options *options, const char *path)
     ow_options_init(options, path);
     options->synchronous_full = true;
     options->readers = 1;
-    options->mmap_bytes = 0; /* the failing VFS maps nothing */
     options->busy_timeout_ms = 2;
     options->retry_base_delay_ms = 1;
     options->retry_max_delay_ms = 2;
@@ -310,7 +309,7 @@ static void tells_a_durable_job_when_the_log_cannot_be_synced(void **state)
     int values[] = {1, 2, 3};
     set_options(&options, test_path(dir, "t.db"));
     options.synchronous_full = false;
-    options.wal_soft_frames = 1000; /* no checkpoint syncs in between */
+    options.wal_soft_frames = options.wal_hard_frames = 1000; /* no checkpoint in between */
     assert_int_equal(ow_open(&options, &db, NULL), 0);
     assert_int_equal(create_log(db), 0);
     fault_vfs_plan(FAULT_SYNC, 1, true, SQLITE_IOERR_FSYNC, EIO);
