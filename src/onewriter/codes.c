@@ -75,7 +75,6 @@ static const struct code_row rows[] = {
 
     /* Damage, or a promise of the disk that was broken: trying again could make it worse. */
     ROW(SQLITE_CORRUPT, POISON),
-    ROW(SQLITE_CORRUPT_VTAB, POISON),
     ROW(SQLITE_CORRUPT_SEQUENCE, POISON),
     ROW(SQLITE_CORRUPT_INDEX, POISON),
     ROW(SQLITE_NOTADB, POISON),
@@ -141,6 +140,7 @@ static const struct code_row rows[] = {
 #endif
     /* SQLite itself prepared the statement again 50 times before it gave up. */
     ROW(SQLITE_SCHEMA, CALLER),
+    ROW(SQLITE_CORRUPT_VTAB, CALLER), /* of one virtual table, whose content is its own matter */
     ROW(SQLITE_TOOBIG, CALLER),
     ROW(SQLITE_CONSTRAINT, CALLER),
     ROW(SQLITE_CONSTRAINT_CHECK, CALLER),

@@ -333,6 +333,13 @@ int ow_conn_sync_log(struct ow_conn *conn, struct ow_err *err)
     return OW_IO;
 }
 
+/* SAVEPOINT, RELEASE and ROLLBACK TO; a script may hold them anywhere. */
+static bool has_savepoint(const char *sql)
+{
+    return strcasestr(sql, "SAVEPOINT") || strcasestr(sql, "RELEASE") ||
+           strcasestr(sql, "ROLLBACK");
+}
+
 /* Statements of which sqlite3_total_changes tells whether they changed something. */
 static bool is_counted(const char *sql)
 {
@@ -368,7 +375,7 @@ int ow_conn_read_int(struct ow_conn *conn, const char *sql, int64_t *out, struct
 sqlite3 *ow_conn_handle(struct ow_conn *conn)
 {
     conn->handle_given = true;
-    conn->uncounted = true; /* whatever is done with it */
+    conn->uncounted = conn->has_savepoint = true; /* whatever is done with it */
     return conn->db;
 }
 
@@ -379,7 +386,10 @@ int ow_prepare(struct ow_conn *conn, const char *sql, sqlite3_stmt **out, struct
         *out = NULL;
         return rc;
     }
-    conn->uncounted |= !is_counted(sql);
+    if (!is_counted(sql)) {
+        conn->uncounted = true;
+        conn->has_savepoint |= has_savepoint(sql);
+    }
     rc = ow_statements_get(&conn->statements, conn->db, sql, out, err);
     if (rc == OW_CANCELLED && conn->role == OW_READER && ow_pin_fail(&conn->pin, "preparing", err))
         return OW_TIMEOUT;
@@ -392,6 +402,7 @@ int ow_exec(struct ow_conn *conn, const char *sql, struct ow_err *err)
     if (rc)
         return rc;
     conn->uncounted = true;
+    conn->has_savepoint |= has_savepoint(sql);
     rc = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         return 0;

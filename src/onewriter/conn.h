@@ -44,6 +44,7 @@ struct ow_conn {
     int64_t run_until_us;  /* statements end with INTERRUPT after this; INT64_MAX = never */
     uint64_t random;       /* spreads the polls of a foreign lock */
     bool in_job;           /* a job runs: the guard is strict */
+    bool has_savepoint;    /* the job used savepoints of its own */
     bool uncounted;        /* something ran whose changes sqlite3_total_changes may not tell */
     bool bad;              /* saw a failure that makes its files doubtful */
 };

@@ -367,6 +367,8 @@ int ow_executor_stop(struct ow_executor *executor, uint64_t *abandoned)
     for (int i = 0; i < executor->started; i++)
         pthread_join(executor->threads[i], NULL);
     executor->started = 0;
+    while ((job = ow_jobs_pop(&executor->over))) /* came after the last thread had looked */
+        ow_job_finish(job);
     return 0;
 }
 
@@ -410,6 +412,8 @@ static int hand_in(struct ow *db, const struct ow_read *how, const struct ow_job
 int ow_read_submit(struct ow *db, const struct ow_read *how, ow_job_fn *fn, void *ctx,
                    struct ow_ticket *ticket, struct ow_err *err)
 {
+    if (!ticket)
+        return ow_fail(err, OW_BUG, "a read that is handed in needs a ticket");
     return hand_in(db, how, &(struct ow_job){.fn = fn, .ctx = ctx}, ticket, err);
 }
 

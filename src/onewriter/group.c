@@ -97,10 +97,14 @@ static void expire_list(struct ow_writer *writer, struct ow_jobs *list, int64_t 
     struct ow_job *next;
     for (struct ow_job *job = list->first; job; job = next) {
         next = job->next;
-        if (job->deadline_us > now_us)
+        bool cancelled = job->fn && atomic_load(&job->cancelled);
+        if (job->deadline_us > now_us && !cancelled)
             continue;
+        struct ow_err why = writer->trouble;
+        if (cancelled)
+            ow_fail(&why, OW_CANCELLED, "the job was cancelled before it ran");
         ow_jobs_remove(list, job);
-        settle_failed(writer, job, &writer->trouble);
+        settle_failed(writer, job, &why);
     }
 }
 
@@ -157,11 +161,12 @@ static bool begin(struct ow_writer *writer, bool only)
         bool again = ow_writer_recover(writer, &why);
         ow_group_expire(writer);
         ow_group_answer(writer);
+        if (!again && !ow_stop_passed(writer->stop))
+            break;
         if (writer->reopen || ow_stop_passed(writer->stop) || is_needless(writer, only))
             return false;
-        if (!again)
-            break;
     }
+    ow_lanes_take_all(writer->lanes, &writer->taken); /* it concerns all alike */
     ow_group_fail(writer, &writer->redo, &why);
     ow_group_fail(writer, &writer->taken, &why);
     return false;
@@ -171,15 +176,17 @@ static bool begin(struct ow_writer *writer, bool only)
 static int look_for_others(struct ow_writer *writer, struct ow_err *err)
 {
     uint32_t version = ow_conn_data_version(&writer->conn);
-    if (version == writer->data_version)
+    if (version == writer->data_version && !writer->reread)
         return 0;
     writer->data_version = version;
+    writer->reread = true;
     writer->shares = true;
     ow_count(&writer->counters->foreign_commits, 1);
     ow_tell(writer->options, &(struct ow_event){.kind = OW_EVENT_FOREIGN_WRITE});
     int rc = ow_number_read(&writer->conn, &writer->recorded, &writer->recorded_at, err);
     if (!rc && writer->seq < writer->recorded)
         writer->seq = writer->recorded;
+    writer->reread = rc != 0;
     return rc;
 }
 
@@ -227,12 +234,19 @@ static void put_back(struct ow_writer *writer, struct ow_job *job)
     undo_all(writer);
 }
 
+/* Others can be written and this job still cannot: it asks for what there is not, such as a rowid
+ * beyond the largest, which SQLite calls a full database, too. */
+static bool is_worn_out(const struct ow_writer *writer, const struct ow_job *job)
+{
+    return job->tries >= writer->options->max_attempts && writer->committed_beside;
+}
+
 /* False when the transaction has ended. */
 static bool handle_failure(struct ow_writer *writer, struct ow_job *job, bool guarded,
                            const struct ow_err *err)
 {
     struct ow_err why = *err;
-    if (is_job_at_fault(&why)) {
+    if (is_job_at_fault(&why) || !ow_job_is_believed(writer, &why) || is_worn_out(writer, job)) {
         if (why.code == OW_CANCELLED && ow_stop_passed(writer->stop)) {
             put_back(writer, job); /* the close ended it: answered with all that is left */
             return false;
@@ -246,6 +260,8 @@ static bool handle_failure(struct ow_writer *writer, struct ow_job *job, bool gu
     bool shared = writer->members.first != NULL;
     if (!job->alone)
         atomic_fetch_add(&writer->alone_waiting, 1);
+    writer->others_first = job->alone;
+    job->tries += job->alone && job->tries < UINT8_MAX;
     job->alone = true;
     put_back(writer, job);
     writer->reopen |= ow_err_class(&why) == OW_CLASS_CONN;
@@ -254,10 +270,18 @@ static bool handle_failure(struct ow_writer *writer, struct ow_job *job, bool gu
     return false;
 }
 
+/* A culprit waits once for whoever else is there. */
+static bool lets_others_go(struct ow_writer *writer)
+{
+    const struct ow_job *first = writer->redo.first;
+    return writer->others_first && first && first->alone && !first->next &&
+           !ow_lanes_are_empty(writer->lanes);
+}
+
 static struct ow_job *next_job(struct ow_writer *writer, bool only)
 {
     struct ow_jobs *from = &writer->redo;
-    if (!from->first && !only) {
+    if (!only && (!from->first || lets_others_go(writer))) {
         from = &writer->taken;
         if (!from->first)
             ow_lanes_take(writer->lanes, from, TAKE_JOBS);
@@ -309,6 +333,8 @@ static bool fill(struct ow_writer *writer, bool only)
         if (ow_job_run(writer, job, guarded, err) == 0) {
             ow_jobs_append(&writer->members, job);
             writer->durable_members += job->durable;
+            last |=
+                job->fn && writer->conn.has_savepoint; /* one left open would be the next job's */
         } else if (!handle_failure(writer, job, guarded, err)) {
             return false;
         }
@@ -331,6 +357,8 @@ static void committed(struct ow_writer *writer, const struct ow_commit *commit)
         atomic_store(&counters->recorded_seq, commit->seq);
     }
     atomic_store(&counters->commit_seq, commit->seq);
+    writer->others_first = false;
+    writer->committed_beside = writer->redo.first != NULL;
     if (writer->members.first) {
         ow_count(&counters->groups, 1);
         ow_tally_add(&counters->group_jobs, writer->members.count);
@@ -486,6 +514,8 @@ void ow_group_run(struct ow_writer *writer, bool only)
             undo_all(writer);
         }
     }
+    if (writer->taken.first)
+        ow_lanes_put_back(writer->lanes, &writer->taken); /* so that they can be withdrawn */
     bool is_lone = ow_lanes_note_group(writer->lanes, jobs);
     atomic_store(&writer->busy_since_us, 0);
     ow_group_answer(writer);

@@ -25,7 +25,9 @@ struct ow_job {
     bool bare;    /* runs outside of any transaction */
     /* QUEUED and TAKEN under the queue's mutex; DONE is the last touch of the job. */
     _Atomic int state;
-    bool is_read; /* belongs to the executor */
+    bool is_read;   /* belongs to the executor */
+    bool is_marker; /* of a flush: stands in a full lane, too, and is never dropped */
+    uint8_t tries;  /* failed so often alone */
     void *ctx;
     ow_done_fn *done;       /* the library owns the job and tells its end; NULL = somebody waits */
     struct ow_cq *cq;       /* where done is called; NULL = at once */

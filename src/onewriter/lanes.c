@@ -108,8 +108,14 @@ static bool stand_in_line(struct ow_lanes *lanes, struct ow_lane_queue *lane, ui
     while (!place.has && !lanes->closed &&
            cond_wait_until(&place.granted, &lanes->lock, deadline_us))
         ;
-    if (!place.has)
+    if (!place.has) {
+        bool first = lane->first == &place;
         leave_line(lane, &place);
+        if (first && !lanes->closed && fits(lane, bytes)) { /* of the few that are free */
+            use_place(lane, bytes);
+            place.has = true;
+        }
+    }
     cond_fini(&place.granted);
     return place.has;
 }
@@ -124,6 +130,8 @@ static void unqueue(struct ow_lanes *lanes, struct ow_lane_queue *lane, struct o
 static bool drop_oldest(struct ow_lanes *lanes, struct ow_lane_queue *lane, struct ow_jobs *dropped)
 {
     struct ow_job *job = lane->jobs.first;
+    while (job && job->is_marker)
+        job = job->next;
     if (!job)
         return false;
     unqueue(lanes, lane, job);
@@ -133,11 +141,17 @@ static bool drop_oldest(struct ow_lanes *lanes, struct ow_lane_queue *lane, stru
     return true;
 }
 
+/* is_marker: a flush's own job stands in the lane whatever its limits are. */
 static int get_place(struct ow_lanes *lanes, struct ow_lane_queue *lane, uint32_t bytes,
-                     int64_t deadline_us, struct ow_jobs *dropped, struct ow_err *err)
+                     bool is_marker, int64_t deadline_us, struct ow_jobs *dropped,
+                     struct ow_err *err)
 {
     if (lanes->closed)
         return ow_fail(err, OW_CLOSED, "the database is being closed");
+    if (is_marker) {
+        use_place(lane, bytes);
+        return 0;
+    }
     if (lane->limit->policy == OW_DROP_OLDEST)
         while (!fits(lane, bytes) && drop_oldest(lanes, lane, dropped))
             ;
@@ -178,7 +192,7 @@ int ow_lanes_put(struct ow_lanes *lanes, struct ow_job *job, int64_t deadline_us
 {
     struct ow_lane_queue *lane = &lanes->lane[job->lane];
     LOCK(&lanes->lock);
-    int rc = get_place(lanes, lane, job->bytes, deadline_us, dropped, err);
+    int rc = get_place(lanes, lane, job->bytes, job->is_marker, deadline_us, dropped, err);
     if (!rc)
         enqueue(lanes, lane, job);
     return rc;
@@ -188,15 +202,15 @@ int ow_lanes_append(struct ow_lanes *lanes, const struct ow_row *model, int64_t 
                     struct ow_jobs *dropped, struct ow_err *err)
 {
     struct ow_lane_queue *lane = &lanes->lane[model->job.lane];
-    size_t bytes = ow_row_bytes(model->values, model->count);
+    size_t bytes = ow_row_bytes(model->values, model->count) + strlen(model->sql);
     if (bytes > UINT32_MAX / 2)
         return ow_fail(err, OW_CALLER, "a row of %zu bytes is too long", bytes);
     LOCK(&lanes->lock);
-    int rc = get_place(lanes, lane, (uint32_t)bytes, deadline_us, dropped, err);
+    bytes = ow_slabs_needs(&lanes->slabs, model->sql, model->values, model->count);
+    int rc = get_place(lanes, lane, (uint32_t)bytes, false, deadline_us, dropped, err);
     if (rc)
         return rc;
-    struct ow_row *row =
-        ow_slabs_copy(&lanes->slabs, bytes, model->sql, model->values, model->count);
+    struct ow_row *row = ow_slabs_copy(&lanes->slabs, model->sql, model->values, model->count);
     if (!row) {
         free_place(lane, (uint32_t)bytes);
         return ow_fail(err, OW_RESOURCE, "no memory for a row of %zu bytes", bytes);
@@ -229,13 +243,13 @@ void ow_lanes_close(struct ow_lanes *lanes)
 
 /* ---- ownership ---- */
 
-bool ow_lanes_own(struct ow_lanes *lanes)
+bool ow_lanes_own(struct ow_lanes *lanes, bool at_once)
 {
-    if (atomic_load_explicit(&lanes->lone, memory_order_relaxed) < LONE_ENOUGH)
+    if (!at_once && atomic_load_explicit(&lanes->lone, memory_order_relaxed) < LONE_ENOUGH)
         return false; /* the common answer under load, without the mutex */
     LOCK(&lanes->lock);
     if (lanes->owner != OW_OWNER_NONE || lanes->queued || lanes->closed ||
-        lanes->lone < LONE_ENOUGH)
+        (!at_once && lanes->lone < LONE_ENOUGH))
         return false;
     lanes->owner = OW_OWNER_CALLER;
     return true;
@@ -358,6 +372,19 @@ void ow_lanes_take(struct ow_lanes *lanes, struct ow_jobs *list, uint32_t max)
         uint32_t taken = take_from(lanes, lane, list, is_only ? max : 1);
         lane->credit -= !is_only;
         max -= taken;
+    }
+}
+
+void ow_lanes_put_back(struct ow_lanes *lanes, struct ow_jobs *jobs)
+{
+    LOCK(&lanes->lock);
+    for (struct ow_job *job; (job = jobs->last);) {
+        struct ow_lane_queue *lane = &lanes->lane[job->lane];
+        ow_jobs_remove(jobs, job);
+        atomic_store(&job->state, OW_JOB_QUEUED);
+        ow_jobs_prepend(&lane->jobs, job);
+        lanes->queued++;
+        use_place(lane, job->bytes);
     }
 }
 

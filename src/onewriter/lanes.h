@@ -56,8 +56,9 @@ bool ow_lanes_withdraw(struct ow_lanes *lanes, struct ow_job *job);
 void ow_lanes_close(struct ow_lanes *lanes);
 
 /* A caller wants to run its own job: true when the writer is idle and was so before, which makes
- * the caller its owner; it must call ow_lanes_disown. False: queue the job. */
-bool ow_lanes_own(struct ow_lanes *lanes);
+ * the caller its owner; it must call ow_lanes_disown. False: queue the job. at_once: it has no time
+ * to queue, so that the writer is idle now is enough. */
+bool ow_lanes_own(struct ow_lanes *lanes, bool at_once);
 /* What a caller leaves behind for the writer thread: nothing, a need for an idle moment, or jobs
  * that were taken and are not settled. */
 enum ow_left { OW_LEFT_NOTHING, OW_LEFT_IDLE, OW_LEFT_JOBS };
@@ -72,6 +73,8 @@ enum ow_wake ow_lanes_wait(struct ow_lanes *lanes, int64_t wait_us, bool has_wor
 bool ow_lanes_are_empty(struct ow_lanes *lanes);
 /* Owner: takes at most `max` jobs by weight, behind those in list. Taking none ends the group. */
 void ow_lanes_take(struct ow_lanes *lanes, struct ow_jobs *list, uint32_t max);
+/* Owner: gives jobs that were taken and did not run back to the front of their lanes. */
+void ow_lanes_put_back(struct ow_lanes *lanes, struct ow_jobs *jobs);
 /* Owner: takes all jobs into list. */
 void ow_lanes_take_all(struct ow_lanes *lanes, struct ow_jobs *list);
 /* Owner: a group of so many jobs has ended. True when it is one in a row of lone ones. */

@@ -96,6 +96,18 @@ int ow_number_read(struct ow_conn *conn, int64_t *seq, int64_t *at_unix_ms, stru
     return rc;
 }
 
+int ow_number_has(struct ow_conn *conn, int64_t seq, int64_t at_unix_ms, bool *has,
+                  struct ow_err *err)
+{
+    const struct ow_value values[] = {ow_int(ow_number_slot(seq)), ow_int(seq), ow_int(at_unix_ms)};
+    int64_t count = 0;
+    int rc = ow_get_int(
+        conn, "SELECT count(*) FROM ow_commit_slot WHERE id=?1 AND seq=?2 AND at_unix_ms=?3",
+        values, 3, &count, err);
+    *has = count > 0;
+    return rc;
+}
+
 bool ow_number_owns(const char *table)
 {
     return strcasecmp(table, "ow_commit") == 0 || strcasecmp(table, "ow_commit_slot") == 0;

@@ -21,6 +21,9 @@ static inline int64_t ow_number_slot(int64_t seq)
 int ow_number_prepare(struct ow_conn *conn, struct ow_err *err);
 /* The newest commit that this connection sees. at_unix_ms may be NULL. */
 int ow_number_read(struct ow_conn *conn, int64_t *seq, int64_t *at_unix_ms, struct ow_err *err);
+/* Whether that commit is in the database, by its number and time. */
+int ow_number_has(struct ow_conn *conn, int64_t seq, int64_t at_unix_ms, bool *has,
+                  struct ow_err *err);
 /* True for the names that jobs may not touch. */
 bool ow_number_owns(const char *table);
 

@@ -206,9 +206,9 @@ int ow_open(const struct ow_options *options, struct ow **out, struct ow_err *er
 static int close_working(struct ow *db, int64_t deadline_us, struct ow_report *report)
 {
     uint64_t unread = 0;
+    ow_lanes_close(&db->lanes); /* first: nothing is queued behind a writer that has ended */
     ow_stop_set(&db->stop, deadline_us);
     ow_bell_ring(&db->bells[OW_BELL_OTHER]); /* who waits for a commit sees that none will come */
-    ow_lanes_close(&db->lanes);              /* the writer drains meanwhile */
     ow_executor_drain(&db->executor, deadline_us);
     ow_pool_shut(&db->pool);
     int busy = ow_executor_stop(&db->executor, &unread);

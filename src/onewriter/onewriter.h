@@ -289,7 +289,7 @@ static inline struct ow_value ow_bytes(enum ow_type type, const void *data, size
 {
     struct ow_value value = ow_null();
     value.type = data ? type : OW_NULL;
-    value.bytes = (uint32_t)bytes;
+    value.bytes = bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes; /* too big for SQLite */
     value.as.data = data;
     return value;
 }
@@ -366,8 +366,9 @@ typedef void ow_done_fn(void *ctx, int64_t commit_seq, const struct ow_err *err)
 struct ow_cq;
 
 /* As ow_submit; done is called by ow_cq_dispatch of cq or, when cq is NULL, on the library's
- * thread, where it must be quick and must not wait for the database. ctx is lent until done was
- * called. done is called exactly once when this returned 0, and never otherwise. */
+ * thread or on that of a caller whose job pushed this one out of a full lane, where it must be
+ * quick and must not wait for the database. ctx is lent until done was called. done is called
+ * exactly once when this returned 0, and never otherwise. */
 OW_API int ow_post(struct ow *db, unsigned how, ow_job_fn *fn, void *ctx, ow_done_fn *done,
                    struct ow_cq *cq, int timeout_ms, struct ow_err *err);
 

@@ -118,7 +118,11 @@ uint64_t ow_reader_loan(const struct ow_conn *conn)
 
 bool ow_reader_cancel(struct ow *db, uint64_t loan)
 {
-    return !ow_is_foreign(db, NULL) && ow_pool_cancel(&db->pool, loan);
+    if (ow_enter(db, OW_WHILE_CLOSING, NULL))
+        return false;
+    bool found = ow_pool_cancel(&db->pool, loan);
+    ow_leave(db);
+    return found;
 }
 
 int ow_read_run(struct ow_conn *conn, ow_job_fn *fn, void *ctx, struct ow_err *err)

@@ -50,23 +50,66 @@ static void explain(struct ow_writer *writer, int code, struct ow_err *err)
     }
 }
 
+/* A job may have replaced what watches over the connection. */
+static void mend(struct ow_writer *writer)
+{
+    ow_conn_rearm(&writer->conn, true);
+    ow_wal_watch(&writer->wal, &writer->conn);
+    ow_conn_reset(&writer->conn); /* it may have prepared statements of its own */
+}
+
 static int call(struct ow_writer *writer, struct ow_job *job, struct ow_err *err)
 {
     struct ow_conn *conn = &writer->conn;
-    if (!job->fn)
-        return run_row(conn, (struct ow_row *)job, err);
+    if (!job->fn) {
+        int rc = run_row(conn, (struct ow_row *)job, err);
+        writer->job_code = sqlite3_extended_errcode(conn->db);
+        return rc;
+    }
     conn->handle_given = false;
     int rc = job->fn(conn, job->ctx, err);
+    writer->job_code = sqlite3_extended_errcode(conn->db);
     if (conn->handle_given)
-        ow_conn_reset(conn); /* it may have prepared some of its own */
+        mend(writer);
     else
         ow_statements_reset(&conn->statements);
     return rc;
 }
 
-int ow_job_run(struct ow_writer *writer, struct ow_job *job, bool guarded, struct ow_err *err)
+/* What the job returned counts, whatever a failure that it dealt with has left in *err. */
+static void match(int rc, struct ow_err *err)
+{
+    if (rc == OW_OK)
+        *err = (struct ow_err){.code = OW_OK};
+    else if (err->code != OW_OK && (int)err->code != rc)
+        ow_fail(err, (enum ow_code)rc, "the job returned %d and gave no reason", rc);
+}
+
+static void begin_run(struct ow_writer *writer, struct ow_job *job)
 {
     struct ow_conn *conn = &writer->conn;
+    ow_conn_begin(conn);
+    if (job->fn) {
+        atomic_store(&conn->loan, ++writer->runs);
+        atomic_store(&job->loan, writer->runs);
+    }
+    writer->changes = sqlite3_total_changes64(conn->db);
+    conn->uncounted = conn->has_savepoint = false;
+    atomic_store_explicit(&writer->busy_lane, job->lane, memory_order_relaxed);
+    conn->in_job = true;
+}
+
+static void end_run(struct ow_writer *writer, struct ow_job *job)
+{
+    writer->conn.in_job = false;
+    if (job->fn) {
+        atomic_store(&job->loan, 0);
+        atomic_store(&writer->conn.loan, 0); /* a late cancel meets nobody: no row, no COMMIT */
+    }
+}
+
+int ow_job_run(struct ow_writer *writer, struct ow_job *job, bool guarded, struct ow_err *err)
+{
     err->code = OW_OK;
     err->sqlite_code = err->sys_errno = 0;
     err->text[0] = '\0';
@@ -74,21 +117,10 @@ int ow_job_run(struct ow_writer *writer, struct ow_job *job, bool guarded, struc
         return ow_fail(err, OW_CANCELLED, "the job was cancelled before it ran");
     if (guarded && ow_writer_step(writer, OW_SQL_SAVEPOINT, err) != 0)
         return err->code;
-    ow_conn_begin(conn);
-    if (job->fn) {
-        atomic_store(&conn->loan, ++writer->runs);
-        atomic_store(&job->loan, writer->runs);
-    }
-    writer->changes = sqlite3_total_changes64(conn->db);
-    conn->uncounted = false;
-    atomic_store_explicit(&writer->busy_lane, job->lane, memory_order_relaxed);
-    conn->in_job = true;
+    begin_run(writer, job);
     int rc = call(writer, job, err);
-    conn->in_job = false;
-    if (job->fn) {
-        atomic_store(&job->loan, 0);
-        atomic_store(&conn->loan, 0); /* a late cancel meets nobody: no row, no COMMIT */
-    }
+    end_run(writer, job);
+    match(rc, err);
     if (!rc && (job->bare || is_open(writer)))
         return guarded ? ow_writer_step(writer, OW_SQL_RELEASE, err) : 0;
     if (!job->bare)
@@ -96,6 +128,11 @@ int ow_job_run(struct ow_writer *writer, struct ow_job *job, bool guarded, struc
     else if (err->code == OW_OK)
         ow_fail(err, (enum ow_code)rc, "the job returned %d and gave no reason", rc);
     return err->code;
+}
+
+bool ow_job_is_believed(struct ow_writer *writer, const struct ow_err *err)
+{
+    return !is_open(writer) || (writer->job_code & 0xff) == (err->sqlite_code & 0xff);
 }
 
 bool ow_job_left_nothing(struct ow_writer *writer)

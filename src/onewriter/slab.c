@@ -76,12 +76,29 @@ static struct ow_slab *take(struct ow_slabs *slabs, size_t bytes)
     return slab;
 }
 
-/* Where so many bytes go, and in the same slab room for `more` after them. */
-static char *reserve(struct ow_slabs *slabs, size_t bytes, size_t more)
+static bool has_sql(const struct ow_slab *slab, const char *sql)
+{
+    return slab && slab->sql && strcmp(slab->sql, sql) == 0;
+}
+
+/* Bytes of the text that a row in that slab has to bring along. */
+static size_t text_bytes(const struct ow_slab *slab, const char *sql)
+{
+    return has_sql(slab, sql) ? 0 : align(strlen(sql) + 1);
+}
+
+size_t ow_slabs_needs(const struct ow_slabs *slabs, const char *sql, const struct ow_value *values,
+                      int count)
+{
+    return ow_row_bytes(values, count) + text_bytes(slabs->open, sql);
+}
+
+/* Where so many bytes go, with room for the text behind them. */
+static char *reserve(struct ow_slabs *slabs, size_t bytes, const char *sql)
 {
     struct ow_slab *slab = slabs->open;
-    if (!slab || slab->size - slab->used < bytes + more) {
-        struct ow_slab *fresh = take(slabs, bytes + more);
+    if (!slab || slab->size - slab->used < bytes + text_bytes(slab, sql)) {
+        struct ow_slab *fresh = take(slabs, bytes + text_bytes(NULL, sql));
         if (!fresh)
             return NULL;
         if (slab && slab->live == 0)
@@ -95,21 +112,21 @@ static char *reserve(struct ow_slabs *slabs, size_t bytes, size_t more)
 }
 
 /* The text in the open slab; copied unless the last row there had the same. */
-static const char *keep_sql(struct ow_slab *slab, const char *sql, size_t bytes)
+static const char *keep_sql(struct ow_slab *slab, const char *sql)
 {
-    if (slab->sql && strcmp(slab->sql, sql) == 0)
+    if (has_sql(slab, sql))
         return slab->sql;
     char *at = slab->data + slab->used;
+    size_t bytes = strlen(sql) + 1;
     memcpy(at, sql, bytes);
     slab->used += align(bytes);
     return slab->sql = at;
 }
 
-struct ow_row *ow_slabs_copy(struct ow_slabs *slabs, size_t bytes, const char *sql,
-                             const struct ow_value *values, int count)
+struct ow_row *ow_slabs_copy(struct ow_slabs *slabs, const char *sql, const struct ow_value *values,
+                             int count)
 {
-    size_t sql_bytes = strlen(sql) + 1;
-    struct ow_row *row = (struct ow_row *)reserve(slabs, bytes, align(sql_bytes));
+    struct ow_row *row = (struct ow_row *)reserve(slabs, ow_row_bytes(values, count), sql);
     if (!row)
         return NULL;
     struct ow_value *copy = (struct ow_value *)(row + 1);
@@ -123,7 +140,7 @@ struct ow_row *ow_slabs_copy(struct ow_slabs *slabs, size_t bytes, const char *s
         at += values[i].bytes;
     }
     row->slab = slabs->open;
-    row->sql = keep_sql(slabs->open, sql, sql_bytes);
+    row->sql = keep_sql(slabs->open, sql);
     row->values = copy;
     row->count = count;
     return row;

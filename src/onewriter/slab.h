@@ -12,12 +12,15 @@ struct ow_slabs {
 };
 
 void ow_slabs_fini(struct ow_slabs *slabs);
-/* Bytes that a copy of the row takes, without its statement's text. */
+/* Bytes that a row takes with what its values point to, without its statement's text. */
 size_t ow_row_bytes(const struct ow_value *values, int count);
-/* Copies a row of so many bytes with all it points to, and the text unless the row before it had
- * the same; NULL when there is no memory. Only slab, sql, values and count are set. */
-struct ow_row *ow_slabs_copy(struct ow_slabs *slabs, size_t bytes, const char *sql,
-                             const struct ow_value *values, int count);
+/* Bytes that a copy takes now: with the text, unless the row before it had the same. */
+size_t ow_slabs_needs(const struct ow_slabs *slabs, const char *sql, const struct ow_value *values,
+                      int count);
+/* Copies a row with all it points to; NULL when there is no memory. Only slab, sql, values and
+ * count are set. */
+struct ow_row *ow_slabs_copy(struct ow_slabs *slabs, const char *sql, const struct ow_value *values,
+                             int count);
 /* Gives the memory of so many rows of one slab back. */
 void ow_slabs_release(struct ow_slabs *slabs, struct ow_slab *slab, uint32_t rows);
 

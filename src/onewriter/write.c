@@ -218,20 +218,26 @@ static int hand_in(struct ow *db, unsigned how, struct ow_own_job *own, int time
     return rc;
 }
 
-int ow_submit(struct ow *db, unsigned how, ow_job_fn *fn, void *ctx, int timeout_ms,
-              struct ow_ticket *ticket, struct ow_err *err)
+static int submit(struct ow *db, unsigned how, const struct ow_job *model, int timeout_ms,
+                  struct ow_ticket *ticket, struct ow_err *err)
 {
-    int rc = enter_to_write(db, how, fn && ticket, err);
+    int rc = enter_to_write(db, how, model->fn && ticket, err);
     if (rc)
         return rc;
     CLEANUP(free_ptr) struct ow_own_job *own = calloc(1, sizeof(*own));
     if (own)
-        own->job = (struct ow_job){.fn = fn, .ctx = ctx};
+        own->job = *model;
     rc = hand_in(db, how, own, timeout_ms, err);
     if (!rc)
         ticket->job = &STEAL(own)->job;
     ow_leave(db);
     return rc;
+}
+
+int ow_submit(struct ow *db, unsigned how, ow_job_fn *fn, void *ctx, int timeout_ms,
+              struct ow_ticket *ticket, struct ow_err *err)
+{
+    return submit(db, how, &(struct ow_job){.fn = fn, .ctx = ctx}, timeout_ms, ticket, err);
 }
 
 int ow_post(struct ow *db, unsigned how, ow_job_fn *fn, void *ctx, ow_done_fn *done,
@@ -318,36 +324,48 @@ static int do_nothing(struct ow_conn *conn, void *ctx, struct ow_err *err)
     return 0;
 }
 
-/* A job at the end of each lane comes after all that was there; only culprits that were put back
- * for a transaction of their own may still be behind it. */
+/* Waits for one marker; one that does not come in time is taken back. */
+static int await_marker(struct ow *db, struct ow_ticket *marker, int64_t deadline_us,
+                        struct ow_err *err)
+{
+    int64_t left_us = deadline_us - clock_monotonic_us();
+    int rc = ow_wait(db, marker, left_us > 0 ? (int)(left_us / 1000) : 0, NULL, err);
+    if (!marker->job)
+        return rc;
+    ow_cancel(db, marker, NULL);
+    ow_wait(db, marker, INT32_MAX, NULL, NULL); /* withdrawn, or it ends with its group */
+    return rc;
+}
+
+/* Culprits that were put back for a transaction of their own may still be behind the markers. */
+static int await_culprits(struct ow *db, int64_t deadline_us, struct ow_err *err)
+{
+    struct ow_bell *bell = &db->bells[OW_BELL_OTHER];
+    for (;;) {
+        uint32_t seen = ow_bell_look(bell);
+        if (!atomic_load(&db->writer.alone_waiting))
+            return 0;
+        if (clock_monotonic_us() >= deadline_us)
+            return ow_fail(err, OW_TIMEOUT, "some jobs could not be written yet");
+        ow_bell_wait(bell, seen, deadline_us);
+    }
+}
+
+/* A job at the end of each lane comes after all that was there. It needs no place and is never
+ * dropped, so a full lane loses nothing by it. */
 int ow_flush(struct ow *db, unsigned how, int timeout_ms, struct ow_err *err)
 {
-    struct ow_ticket tickets[OW_LANES] = {{NULL}};
+    const struct ow_job model = {.fn = do_nothing, .is_marker = true};
+    struct ow_ticket markers[OW_LANES] = {{NULL}};
     int64_t deadline_us = ow_deadline_after(timeout_ms);
     int rc = 0;
     for (unsigned lane = 0; !rc && lane < OW_LANES; lane++)
-        rc = ow_submit(db, lane | (how & OW_DURABLE), do_nothing, NULL, timeout_ms, &tickets[lane],
-                       err);
+        rc = submit(db, lane | (how & OW_DURABLE), &model, 0, &markers[lane], err);
     for (int lane = 0; lane < OW_LANES; lane++) {
-        if (!tickets[lane].job)
+        if (!markers[lane].job)
             continue;
-        if (rc)
-            ow_cancel(db, &tickets[lane], NULL);
-        int64_t left_us = deadline_us - clock_monotonic_us();
-        int one = ow_wait(db, &tickets[lane], rc ? INT32_MAX : (int)(left_us / 1000), NULL, err);
-        if (one == OW_TIMEOUT && tickets[lane].job) {
-            ow_cancel(db, &tickets[lane], NULL);
-            ow_wait(db, &tickets[lane], INT32_MAX, NULL, NULL);
-        }
+        int one = await_marker(db, &markers[lane], deadline_us, rc ? NULL : err);
         rc = rc ? rc : one;
     }
-    while (!rc && atomic_load(&db->writer.alone_waiting)) {
-        uint32_t seen = ow_bell_look(&db->bells[OW_BELL_OTHER]);
-        if (!atomic_load(&db->writer.alone_waiting))
-            break;
-        if (clock_monotonic_us() >= deadline_us)
-            return ow_fail(err, OW_TIMEOUT, "some jobs could not be written yet");
-        ow_bell_wait(&db->bells[OW_BELL_OTHER], seen, deadline_us);
-    }
-    return rc;
+    return rc ? rc : await_culprits(db, deadline_us, err);
 }

@@ -261,7 +261,9 @@ enum ow_fate ow_writer_resolve(struct ow_writer *writer, const struct ow_commit 
         pause_until(writer, delay_us);
     }
     if (commit->is_recorded) {
-        bool ours = writer->recorded == commit->seq && writer->recorded_at == commit->at_unix_ms;
+        bool ours = false;
+        if (ow_number_has(&writer->conn, commit->seq, commit->at_unix_ms, &ours, &why) != 0)
+            return OW_FATE_UNKNOWN;
         return ours ? OW_FATE_COMMITTED : OW_FATE_UNDONE;
     }
     uint32_t changes;
@@ -272,21 +274,22 @@ enum ow_fate ow_writer_resolve(struct ow_writer *writer, const struct ow_commit 
 
 /* ---- the owner's work ---- */
 
-static void fail_all(struct ow_writer *writer, const struct ow_err *why)
+/* Returns how many there were. */
+static uint32_t fail_all(struct ow_writer *writer, const struct ow_err *why)
 {
     ow_lanes_take_all(writer->lanes, &writer->taken);
+    uint32_t count = writer->redo.count + writer->taken.count;
     ow_group_fail(writer, &writer->redo, why);
     ow_group_fail(writer, &writer->taken, why);
     ow_group_answer(writer);
+    return count;
 }
 
 static void abandon(struct ow_writer *writer)
 {
     struct ow_err closed;
     ow_fail(&closed, OW_CLOSED, "the database was closed before this job could be written");
-    uint64_t failed = atomic_load(&writer->counters->jobs_failed);
-    fail_all(writer, &closed);
-    writer->abandoned = atomic_load(&writer->counters->jobs_failed) - failed;
+    writer->abandoned = fail_all(writer, &closed);
 }
 
 static void run_group(struct ow_writer *writer, bool only)
@@ -304,12 +307,19 @@ static void run_group(struct ow_writer *writer, bool only)
         fail_all(writer, &writer->poison);
 }
 
-/* Which writer's job this thread runs, if any. */
-static _Thread_local const struct ow_writer *self;
+/* Which writers' jobs this thread runs: a job may write to another database. */
+struct ow_frame {
+    const struct ow_writer *writer;
+    const struct ow_frame *outer;
+};
+static _Thread_local const struct ow_frame *innermost;
 
 bool ow_writer_is_caller(const struct ow_writer *writer)
 {
-    return self == writer;
+    for (const struct ow_frame *frame = innermost; frame; frame = frame->outer)
+        if (frame->writer == writer)
+            return true;
+    return false;
 }
 
 static bool has_taken(const struct ow_writer *writer)
@@ -326,19 +336,24 @@ static bool wants_idle(const struct ow_writer *writer)
 bool ow_writer_run_here(struct ow_writer *writer, struct ow_job *job, bool *taken)
 {
     *taken = false;
-    if (atomic_load(&writer->counters->poisoned) || !ow_lanes_own(writer->lanes))
+    if (atomic_load(&writer->counters->poisoned) ||
+        !ow_lanes_own(writer->lanes, clock_monotonic_us() >= job->deadline_us))
         return false;
+    if (atomic_load(&writer->counters->poisoned)) { /* by the owner before */
+        ow_lanes_disown(writer->lanes, OW_LEFT_NOTHING);
+        return false;
+    }
     if (has_taken(writer) || writer->reopen) {
         ow_lanes_disown(writer->lanes, OW_LEFT_JOBS);
         return false;
     }
-    const struct ow_writer *outer = self;
-    self = writer;
+    const struct ow_frame frame = {.writer = writer, .outer = innermost};
+    innermost = &frame;
     atomic_store(&job->state, OW_JOB_TAKEN);
     ow_jobs_append(&writer->redo, job);
     *taken = true;
     run_group(writer, true);
-    self = outer;
+    innermost = frame.outer;
     ow_count(&writer->counters->groups_by_caller, 1);
     bool idle = !atomic_load(&writer->idle_armed) && wants_idle(writer);
     ow_lanes_disown(writer->lanes, has_taken(writer) ? OW_LEFT_JOBS
@@ -398,7 +413,8 @@ static void use_idle_moment(struct ow_writer *writer)
 static void *writer_main(void *arg)
 {
     struct ow_writer *writer = arg;
-    self = writer;
+    const struct ow_frame frame = {.writer = writer};
+    innermost = &frame;
     for (bool is_owner = false;; is_owner = true) {
         enum ow_wake wake = wait_for_work(writer, is_owner);
         if (wake == OW_WAKE_CLOSED) {

@@ -40,6 +40,10 @@ struct ow_writer {
     bool reopen;           /* the connection is in doubt: open another before the next group */
     bool in_trouble;       /* lanes->trouble is set */
     int guarded;           /* so many of the next jobs run under a savepoint */
+    int job_code;          /* of the connection when the job that ran last had returned */
+    bool committed_beside; /* the newest group was committed while jobs stood in redo */
+    bool others_first;     /* a culprit failed alone: whoever else waits goes before it */
+    bool reread;           /* another connection's number could not be read yet */
     uint64_t runs;         /* of functions, so far: the number of each is its loan */
     int64_t changes;       /* sqlite3_total_changes64 when the running job began */
     _Atomic int64_t busy_since_us;  /* when the running group began its jobs; 0 = none runs */
@@ -125,6 +129,9 @@ void ow_group_answer(struct ow_writer *writer);
 int ow_job_run(struct ow_writer *writer, struct ow_job *job, bool guarded, struct ow_err *err);
 /* True when a job that has just failed changed nothing, so that there is nothing to undo. */
 bool ow_job_left_nothing(struct ow_writer *writer);
+/* True when the error of the job that has just failed is one of this connection, not of another
+ * database that the job may use: only then it says something about ours. */
+bool ow_job_is_believed(struct ow_writer *writer, const struct ow_err *err);
 /* Where the job's error goes. */
 struct ow_err *ow_job_err(struct ow_writer *writer, struct ow_job *job);
 
