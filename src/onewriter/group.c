@@ -14,7 +14,6 @@
 #include "onewriter/writer.h"
 
 #include "base/clock.h"
-#include "onewriter/completion.h"
 #include "onewriter/fail.h"
 #include "onewriter/number.h"
 #include "onewriter/vfs.h"
@@ -23,99 +22,6 @@
 #define GUARDED_JOBS 1000
 /* Jobs taken from the lanes at a time: few, since what was taken cannot be withdrawn. */
 #define TAKE_JOBS 64
-
-/* ---- answers ---- */
-
-static void settle_failed(struct ow_writer *writer, struct ow_job *job, const struct ow_err *why)
-{
-    ow_count(&writer->counters->jobs_failed, 1);
-    if (job->err && job->err != why)
-        *job->err = *why;
-    if (ow_job_is_appended(job))
-        ow_tell(writer->options,
-                &(struct ow_event){.kind = OW_EVENT_ROW_FAILED, .text = why->text});
-    ow_jobs_append(&writer->settled, job);
-}
-
-void ow_group_fail(struct ow_writer *writer, struct ow_jobs *list, const struct ow_err *why)
-{
-    struct ow_job *job;
-    while ((job = ow_jobs_pop(list)))
-        settle_failed(writer, job, why);
-}
-
-/* The jobs of list are in commit number writer->seq. */
-static void keep(struct ow_writer *writer, struct ow_jobs *list)
-{
-    ow_count(&writer->counters->jobs_committed, list->count);
-    ow_jobs_append_all(&writer->kept, list);
-}
-
-/* Tells the owners of list; returns which bells are to be rung, as bits. Each job is touched once,
- * and rows of one slab are released together: there may be thousands. */
-static unsigned answer_list(struct ow_writer *writer, struct ow_jobs *list, int64_t seq)
-{
-    struct ow_job *job;
-    struct ow_slab *slab = NULL;
-    uint32_t rows = 0;
-    unsigned bells = 0;
-    int64_t now_us = list->first ? clock_monotonic_us() : 0;
-    while ((job = ow_jobs_pop(list))) {
-        if (job->alone) {
-            bells |= 1u << OW_BELL_OTHER; /* ow_flush waits for it */
-            atomic_fetch_sub(&writer->alone_waiting, 1);
-        }
-        if (ow_job_is_appended(job)) {
-            struct ow_slab *own = ((struct ow_row *)job)->slab;
-            if (own != slab)
-                ow_lanes_release(writer->lanes, slab, rows);
-            rows = own == slab ? rows + 1 : 1;
-            slab = own;
-            continue;
-        }
-        bells |= 1u << job->bell;
-        job->commit_seq = seq;
-        ow_tally_add(&writer->counters->job_wait, now_us - job->submitted_us);
-        ow_job_finish(job); /* its owner may free it from here on */
-    }
-    ow_lanes_release(writer->lanes, slab, rows);
-    return bells;
-}
-
-void ow_group_answer(struct ow_writer *writer)
-{
-    unsigned bells = writer->kept.first ? 1u << OW_BELL_OTHER : 0; /* for who waits for a commit */
-    bells |= answer_list(writer, &writer->kept, writer->seq);
-    bells |= answer_list(writer, &writer->settled, 0);
-    for (int i = 0; i < OW_BELLS; i++)
-        if (bells & 1u << i)
-            ow_bell_ring(&writer->bells[i]);
-}
-
-static void expire_list(struct ow_writer *writer, struct ow_jobs *list, int64_t now_us)
-{
-    struct ow_job *next;
-    for (struct ow_job *job = list->first; job; job = next) {
-        next = job->next;
-        bool cancelled = job->fn && atomic_load(&job->cancelled);
-        if (job->deadline_us > now_us && !cancelled)
-            continue;
-        struct ow_err why = writer->trouble;
-        if (cancelled)
-            ow_fail(&why, OW_CANCELLED, "the job was cancelled before it ran");
-        ow_jobs_remove(list, job);
-        settle_failed(writer, job, &why);
-    }
-}
-
-void ow_group_expire(struct ow_writer *writer)
-{
-    if (writer->trouble.code == OW_OK)
-        return; /* nothing keeps them: they run now */
-    int64_t now_us = clock_monotonic_us();
-    expire_list(writer, &writer->redo, now_us);
-    expire_list(writer, &writer->taken, now_us);
-}
 
 /* ---- begin and undo ---- */
 
@@ -251,7 +157,7 @@ static bool handle_failure(struct ow_writer *writer, struct ow_job *job, bool gu
             put_back(writer, job); /* the close ended it: answered with all that is left */
             return false;
         }
-        settle_failed(writer, job, &why);
+        ow_group_fail_one(writer, job, &why);
         if (undo_job(writer, guarded))
             return true;
         undo_all(writer);
@@ -292,6 +198,21 @@ static struct ow_job *next_job(struct ow_writer *writer, bool only)
     return ow_jobs_pop(from);
 }
 
+/* The next job whose deadline has not passed while it stood behind others that were taken with it.
+ */
+static struct ow_job *next_in_time(struct ow_writer *writer, bool only, int64_t now_us)
+{
+    for (;;) {
+        bool is_new = !writer->redo.first || lets_others_go(writer);
+        struct ow_job *job = next_job(writer, only);
+        if (!job || only || !is_new || job->deadline_us >= now_us)
+            return job;
+        struct ow_err why;
+        ow_fail(&why, OW_TIMEOUT, "the job was still queued when its time was up; it did not run");
+        ow_group_fail_one(writer, job, &why);
+    }
+}
+
 /* Runs a job that wants no transaction; nothing else is in the one that was begun. */
 static void run_bare(struct ow_writer *writer, struct ow_job *job)
 {
@@ -300,7 +221,7 @@ static void run_bare(struct ow_writer *writer, struct ow_job *job)
     ow_group_record(writer); /* it may empty the log */
     if (ow_job_run(writer, job, false, err) != 0) {
         struct ow_err why = *err;
-        settle_failed(writer, job, &why);
+        ow_group_fail_one(writer, job, &why);
         writer->reopen |= ow_err_class(&why) == OW_CLASS_CONN;
         if (ow_err_class(&why) == OW_CLASS_POISON)
             ow_writer_poison(writer, &why);
@@ -308,7 +229,7 @@ static void run_bare(struct ow_writer *writer, struct ow_job *job)
     }
     struct ow_jobs list = {0};
     ow_jobs_append(&list, job);
-    keep(writer, &list);
+    ow_group_keep(writer, &list);
 }
 
 /* Runs jobs until none is left or the group is full. False when the transaction has ended. */
@@ -321,7 +242,8 @@ static bool fill(struct ow_writer *writer, bool only)
     uint32_t rows = 0;
     atomic_store(&writer->busy_since_us, now_us);
     writer->durable_members = 0;
-    while ((int)writer->members.count < options->group_max_jobs && (job = next_job(writer, only))) {
+    while ((int)writer->members.count < options->group_max_jobs &&
+           (job = next_in_time(writer, only, now_us))) {
         if (job->bare) {
             run_bare(writer, job);
             return false;
@@ -339,7 +261,9 @@ static bool fill(struct ow_writer *writer, bool only)
             return false;
         }
         bool look = job->fn || ++rows % 16 == 0; /* a look at the clock costs a part of a row */
-        if (last || (look && (clock_monotonic_us() >= until_us || ow_stop_passed(writer->stop))))
+        if (look)
+            now_us = clock_monotonic_us();
+        if (last || (look && (now_us >= until_us || ow_stop_passed(writer->stop))))
             break;
     }
     return true;
@@ -430,7 +354,7 @@ static void settle_committed(struct ow_writer *writer)
         ow_writer_poison(writer, &why);
         settle_unknown(writer, &durable, "committed, but perhaps not on the disk", &why);
     }
-    keep(writer, &writer->members);
+    ow_group_keep(writer, &writer->members);
 }
 
 static void commit_failed(struct ow_writer *writer, const struct ow_commit *commit, bool ambiguous,

@@ -116,7 +116,12 @@ int ow_writer_step(struct ow_writer *writer, enum ow_writer_sql which, struct ow
 void ow_group_run(struct ow_writer *writer, bool only);
 /* Stores the newest number, if it is not stored yet. Waits for nobody's lock. */
 void ow_group_record(struct ow_writer *writer);
-/* Answers all jobs of list with the reason. */
+/* ---- answer.c ---- */
+
+/* The jobs of list are in commit number writer->seq. */
+void ow_group_keep(struct ow_writer *writer, struct ow_jobs *list);
+/* One job, or all of list, have failed with the reason. */
+void ow_group_fail_one(struct ow_writer *writer, struct ow_job *job, const struct ow_err *why);
 void ow_group_fail(struct ow_writer *writer, struct ow_jobs *list, const struct ow_err *why);
 /* Answers jobs that trouble has kept until their deadline, with its reason. */
 void ow_group_expire(struct ow_writer *writer);
