@@ -201,7 +201,7 @@ static int call_the_first(struct ow_conn *conn, void *ctx, struct ow_err *err)
     int64_t value = 1;
     (void)conn;
     (void)err;
-    pair->rc = ow_write(pair->one, OW_LANE_NORMAL, insert_item, &value, WAIT_MS, NULL);
+    pair->rc = ow_write(pair->one, OW_LANE_NORMAL, insert_item, &value, 100, NULL);
     return 0;
 }
 
@@ -212,14 +212,17 @@ static int call_the_second(struct ow_conn *conn, void *ctx, struct ow_err *err)
     return ow_write(pair->two, OW_LANE_NORMAL, call_the_first, pair, WAIT_MS, err);
 }
 
-static void tells_a_job_that_calls_its_database_by_way_of_another(void **state)
+/* On the thread that runs the first job it is known at once; when the second database's writer
+ * thread took the second job, the innermost one ends at its deadline. */
+static void ends_a_job_that_calls_its_database_by_way_of_another(void **state)
 {
     (void)state;
     CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
     CLEANUP(test_dir_cleanup) char *other = test_dir_make();
     struct pair pair = {.one = open_items(dir, NULL), .two = open_items(other, NULL), .rc = -1};
     assert_int_equal(ow_write(pair.one, OW_LANE_NORMAL, call_the_second, &pair, WAIT_MS, NULL), 0);
-    assert_int_equal(pair.rc, OW_BUG);
+    assert_true(pair.rc == OW_BUG || pair.rc == OW_TIMEOUT);
+    assert_int_equal(read_int(pair.one, "SELECT count(*) FROM item"), 0);
     close_items(pair.one);
     close_items(pair.two);
 }
@@ -266,7 +269,7 @@ int main(void)
         cmocka_unit_test(keeps_what_one_job_wrote_from_the_savepoint_of_another),
         cmocka_unit_test(does_not_run_a_job_whose_time_was_up_behind_others),
         cmocka_unit_test(flushes_a_full_lane_without_taking_a_place_in_it),
-        cmocka_unit_test(tells_a_job_that_calls_its_database_by_way_of_another),
+        cmocka_unit_test(ends_a_job_that_calls_its_database_by_way_of_another),
         cmocka_unit_test(watches_over_its_connection_whatever_a_job_did_to_it),
     };
     return cmocka_run_group_tests_name("answers", tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "onewriter/database.h"
+#include "onewriter/number.h"
 #include "onewriter/snapshot.h"
 #include "ow_support.h"
 
@@ -35,17 +36,19 @@ static void *write_on(void *arg)
     return NULL;
 }
 
-/* 0 when all members see the same commit and the same rows. */
+/* 0 when all members see the same commit and the same rows. The number that is stored may lag
+ * behind (number.h). */
 static int look(struct ow_conn **conns, int count, int64_t seq)
 {
-    int64_t first_items = -1;
+    int64_t first_seen = -1, first_items = -1;
     for (int i = 0; i < count; i++) {
         int64_t seen = -1, items = -1;
         if (ow_get_int(conns[i], "SELECT seq FROM ow_commit", NULL, 0, &seen, NULL) ||
             ow_get_int(conns[i], "SELECT count(*) FROM item", NULL, 0, &items, NULL))
             return 1;
+        first_seen = i ? first_seen : seen;
         first_items = i ? first_items : items;
-        if (seen != seq || items != first_items)
+        if (seen != first_seen || seen > seq || seq - seen > OW_NUMBER_GAP || items != first_items)
             return 2;
     }
     return 0;
