@@ -297,7 +297,7 @@ static void does_not_take_its_own_failed_commit_for_a_foreign_one(void **state)
     events_fini(&events);
 }
 
-/* The commit is there, so only its durability is in doubt; and nothing is trusted to it any more. */
+/* The commit is there, so only its durability is in doubt; nothing is trusted to it any more. */
 static void tells_a_durable_job_when_the_log_cannot_be_synced(void **state)
 {
     (void)state;
