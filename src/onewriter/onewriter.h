@@ -206,7 +206,7 @@ struct ow_options {
     void *observer_ctx;
     struct ow_lane_limit lane[OW_LANES]; /* 4096 jobs, 4 MB, OW_BLOCK */
     int thread_pool_size;                /* 10: executor threads, started when needed */
-    int attempt_timeout_ms;  /* 3000: one attempt of the writer waits so long for a foreign lock, so
+    int attempt_timeout_ms;  /* 2000: one attempt of the writer waits so long for a foreign lock, so
                                 that the log tells of it early; at most busy_timeout_ms */
     int retry_budget;        /* 10: so many retries may be ahead of one in ten successes */
     int statement_cache;     /* 128 prepared statements kept per connection */

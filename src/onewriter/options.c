@@ -70,7 +70,7 @@ void ow_options_init(struct ow_options *options, const char *path)
         .wal_hard_frames = 3600,
         .journal_size_limit_bytes = 64LL << 20,
         .thread_pool_size = 10,
-        .attempt_timeout_ms = 3000,
+        .attempt_timeout_ms = 2000,
         .retry_budget = 10,
         .statement_cache = 128,
         .snapshot_warn_ms = 1000,

@@ -142,6 +142,32 @@ def test_a_foreign_lock_is_waited_for_and_nothing_is_lost():
             program.until(caught_up(db, lines), "the lines were committed after the lock was gone")
 
 
+def test_a_lock_held_for_ten_seconds_is_told_and_nothing_is_lost():
+    with tempfile.TemporaryDirectory() as folder:
+        log, db = os.path.join(folder, "n.log"), os.path.join(folder, "x.db")
+        with program.Daemon(db, {"n": log}) as daemon:
+            other = sqlite3.connect(db, isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            lines = model.make(1, 500)
+            write(log, lines)
+            until = time.monotonic() + 10
+            while time.monotonic() < until:
+                assert daemon.get("/api/v1/overview")[0] == 200, "reading goes on"
+                time.sleep(0.5)
+            other.execute("COMMIT")
+            other.close()
+            program.until(caught_up(db, lines), "the lines were committed after the lock was gone")
+            program.until(lambda: any("Successfully wrote" in line for line in daemon.lines), "it was told")
+            said = "\n".join(daemon.lines)
+        for line in (r"Database connection pool initialized with \d+ connections",
+                     r"Database thread pool initialized with \d+ workers",
+                     r"Database operation failed \(attempt 1/3\): database is locked\. Retrying in \d+\.\d\ds\.\.\.",
+                     r"Database operation failed after 3 attempts: database is locked",
+                     r"Successfully wrote \d+ events to the database"):
+            assert re.search(line, said), (line, said)
+        assert sorted(program.export(db)[1]) == records(lines)
+
+
 def test_a_second_writer_is_told_to_go_elsewhere():
     with tempfile.TemporaryDirectory() as folder:
         log, db = os.path.join(folder, "n.log"), os.path.join(folder, "x.db")
