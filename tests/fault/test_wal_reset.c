@@ -128,8 +128,8 @@ static void control_two_connections_that_checkpoint_lose_commits_on_an_unsafe_sq
     assert_null(writes_at_unmap); /* the window was met */
     write_rows(writer, 20);
     int64_t seen = count_rows(items_path(dir));
-    print_message("# SQLite %s: %lld of %lld commits are there\n", sqlite3_libversion(),
-                  (long long)seen, (long long)acknowledged);
+    print_message("# SQLite %s: %lld of %lld commits are there (-1: the file cannot be read)\n",
+                  sqlite3_libversion(), (long long)seen, (long long)acknowledged);
     assert_int_equal(seen != acknowledged, !is_safe());
     sqlite3_close(other);
     sqlite3_close(writer);
@@ -200,7 +200,9 @@ static void onewriter_loses_nothing_under_that_load(void **state)
     pthread_join(asker, &wrong);
     assert_null(wrong);
     ow_metrics_read(load.db, &metrics);
-    print_message("# %llu groups, %llu checkpoints, %llu canaries\n",
+    print_message("# SQLite %s: %lld commits acknowledged in %llu groups, %llu checkpoints, %llu "
+                  "canaries\n",
+                  sqlite3_libversion(), (long long)load.acknowledged,
                   (unsigned long long)metrics.groups, (unsigned long long)metrics.checkpoint.count,
                   (unsigned long long)metrics.canaries);
     assert_true(metrics.checkpoint.count >= (uint64_t)commits / 500);
