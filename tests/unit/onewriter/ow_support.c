@@ -151,6 +151,22 @@ int wait_at_gate(struct ow_conn *conn, void *ctx, struct ow_err *err)
     return OW_BUG;
 }
 
+void hold_writer(struct ow *db, struct held *held)
+{
+    gate_init(&held->gate);
+    held->ticket = (struct ow_ticket){0};
+    assert_int_equal(
+        ow_submit(db, OW_LANE_URGENT, wait_at_gate, &held->gate, WAIT_MS, &held->ticket, NULL), 0);
+    assert_true(gate_wait_arrived(&held->gate, 1));
+}
+
+void let_writer_go(struct ow *db, struct held *held)
+{
+    gate_open(&held->gate);
+    assert_int_equal(ow_wait(db, &held->ticket, WAIT_MS, NULL, NULL), 0);
+    gate_fini(&held->gate);
+}
+
 bool wait_until(struct ow *db, bool (*condition)(const struct ow_metrics *metrics, int64_t value),
                 int64_t value)
 {

@@ -47,6 +47,15 @@ void gate_open(struct gate *gate);
 /* Job: passes the gate in ctx and writes nothing. */
 int wait_at_gate(struct ow_conn *conn, void *ctx, struct ow_err *err);
 
+/* The writer thread, held at a gate, so that what is handed in meanwhile stays queued and lands in
+ * one group. Both assert. */
+struct held {
+    struct gate gate;
+    struct ow_ticket ticket;
+};
+void hold_writer(struct ow *db, struct held *held);
+void let_writer_go(struct ow *db, struct held *held);
+
 /* Waits until condition(ctx) holds, by the metrics of db; false after WAIT_MS. */
 bool wait_until(struct ow *db, bool (*condition)(const struct ow_metrics *metrics, int64_t value),
                 int64_t value);

@@ -105,20 +105,16 @@ static void keeps_what_one_job_wrote_from_the_savepoint_of_another(void **state)
     const char *const jobs[] = {"SAVEPOINT a", "INSERT INTO item(value) VALUES(1)",
                                 "ROLLBACK TO a"};
     const int expected[] = {0, 0, OW_CALLER};
-    struct ow_ticket held = {0}, tickets[3] = {0};
-    struct gate gate;
-    gate_init(&gate);
-    assert_int_equal(ow_submit(db, OW_LANE_URGENT, wait_at_gate, &gate, WAIT_MS, &held, NULL), 0);
-    assert_true(gate_wait_arrived(&gate, 1));
+    struct ow_ticket tickets[3] = {0};
+    struct held held;
+    hold_writer(db, &held);
     for (int i = 0; i < 3; i++)
         assert_int_equal(
             ow_submit(db, OW_LANE_NORMAL, run_sql, (void *)jobs[i], WAIT_MS, &tickets[i], NULL), 0);
-    gate_open(&gate);
-    assert_int_equal(ow_wait(db, &held, WAIT_MS, NULL, NULL), 0);
+    let_writer_go(db, &held);
     for (int i = 0; i < 3; i++)
         assert_int_equal(ow_wait(db, &tickets[i], WAIT_MS, NULL, NULL), expected[i]);
     assert_int_equal(read_int(db, "SELECT count(*) FROM item"), 1);
-    gate_fini(&gate);
     close_items(db);
 }
 
@@ -161,16 +157,12 @@ static void flushes_a_full_lane_without_taking_a_place_in_it(void **state)
         CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
         struct ow_options options;
         struct ow_metrics metrics;
-        struct ow_ticket held = {0};
-        struct gate gate;
+        struct held held;
         struct ow_err err = {0};
         ow_options_init(&options, NULL);
         options.lane[OW_LANE_NORMAL] = (struct ow_lane_limit){2, 1 << 20, policies[i]};
         struct ow *db = open_items(dir, &options);
-        gate_init(&gate);
-        assert_int_equal(ow_submit(db, OW_LANE_URGENT, wait_at_gate, &gate, WAIT_MS, &held, NULL),
-                         0);
-        assert_true(gate_wait_arrived(&gate, 1));
+        hold_writer(db, &held);
         for (int64_t v = 0; v < 2; v++) {
             struct ow_value row[] = {ow_int(v)};
             assert_int_equal(ow_append(db, OW_LANE_NORMAL, "INSERT INTO item(value) VALUES(?1)",
@@ -179,13 +171,11 @@ static void flushes_a_full_lane_without_taking_a_place_in_it(void **state)
         }
         assert_int_equal(ow_flush(db, OW_LANE_NORMAL, 10, &err), OW_TIMEOUT);
         assert_int_equal(err.code, OW_TIMEOUT);
-        gate_open(&gate);
-        assert_int_equal(ow_wait(db, &held, WAIT_MS, NULL, NULL), 0);
+        let_writer_go(db, &held);
         assert_int_equal(ow_flush(db, OW_LANE_NORMAL, WAIT_MS, NULL), 0);
         assert_int_equal(read_int(db, "SELECT count(*) FROM item"), 2);
         ow_metrics_read(db, &metrics);
         assert_int_equal(metrics.lane[OW_LANE_NORMAL].dropped, 0);
-        gate_fini(&gate);
         close_items(db);
     }
 }

@@ -66,19 +66,14 @@ static void gives_jobs_of_many_threads_to_the_writer_thread(void **state)
     (void)state;
     CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
     struct ow *db = open_items(dir, NULL);
-    struct gate gate;
-    struct ow_ticket ticket = {0};
+    struct held held;
     pthread_t ran = {0};
-    gate_init(&gate);
-    assert_int_equal(ow_submit(db, OW_LANE_NORMAL, wait_at_gate, &gate, WAIT_MS, &ticket, NULL), 0);
-    assert_true(gate_wait_arrived(&gate, 1)); /* the writer thread is the owner now */
+    hold_writer(db, &held); /* the writer thread is the owner now */
     struct ow_ticket second = {0};
     assert_int_equal(ow_submit(db, OW_LANE_NORMAL, note_thread, &ran, WAIT_MS, &second, NULL), 0);
-    gate_open(&gate);
-    assert_int_equal(ow_wait(db, &ticket, WAIT_MS, NULL, NULL), 0);
+    let_writer_go(db, &held);
     assert_int_equal(ow_wait(db, &second, WAIT_MS, NULL, NULL), 0);
     assert_false(pthread_equal(ran, pthread_self()));
-    gate_fini(&gate);
     close_items(db);
 }
 
@@ -108,22 +103,18 @@ static void undoes_a_job_that_changed_something_and_runs_the_innocent_again(void
     for (size_t c = 0; c < ARRAY_LEN(culprits); c++) {
         CLEANUP(test_dir_cleanup) char *dir = test_dir_make();
         struct ow *db = open_items(dir, NULL);
-        struct gate gate;
-        struct ow_ticket held = {0}, tickets[9] = {0};
+        struct held held;
+        struct ow_ticket tickets[9] = {0};
         int64_t values[9];
         struct ow_metrics metrics;
-        gate_init(&gate);
-        assert_int_equal(ow_submit(db, OW_LANE_URGENT, wait_at_gate, &gate, WAIT_MS, &held, NULL),
-                         0);
-        assert_true(gate_wait_arrived(&gate, 1));
+        hold_writer(db, &held);
         for (int i = 0; i < 9; i++) {
             values[i] = i;
             assert_int_equal(ow_submit(db, OW_LANE_NORMAL, i % 3 == 1 ? culprits[c] : insert_item,
                                        &values[i], WAIT_MS, &tickets[i], NULL),
                              0);
         }
-        gate_open(&gate);
-        assert_int_equal(ow_wait(db, &held, WAIT_MS, NULL, NULL), 0);
+        let_writer_go(db, &held);
         for (int i = 0; i < 9; i++)
             assert_int_equal(ow_wait(db, &tickets[i], WAIT_MS, NULL, NULL),
                              i % 3 == 1 ? OW_CALLER : 0);
@@ -132,7 +123,6 @@ static void undoes_a_job_that_changed_something_and_runs_the_innocent_again(void
         ow_metrics_read(db, &metrics);
         /* Once by repetition, later by savepoint: not once for each culprit. */
         assert_in_range(metrics.jobs_rerun, 1, 4);
-        gate_fini(&gate);
         close_items(db);
     }
 }

@@ -6,28 +6,6 @@
 
 #define INSERT_SQL "INSERT INTO item(value) VALUES(?1)"
 
-/* Holds the writer thread, so that what is handed in meanwhile stays queued. */
-struct held {
-    struct gate gate;
-    struct ow_ticket ticket;
-};
-
-static void hold_writer(struct ow *db, struct held *held)
-{
-    gate_init(&held->gate);
-    held->ticket = (struct ow_ticket){0};
-    assert_int_equal(
-        ow_submit(db, OW_LANE_URGENT, wait_at_gate, &held->gate, WAIT_MS, &held->ticket, NULL), 0);
-    assert_true(gate_wait_arrived(&held->gate, 1));
-}
-
-static void let_writer_go(struct ow *db, struct held *held)
-{
-    gate_open(&held->gate);
-    assert_int_equal(ow_wait(db, &held->ticket, WAIT_MS, NULL, NULL), 0);
-    gate_fini(&held->gate);
-}
-
 static int append(struct ow *db, unsigned how, int64_t value, int timeout_ms)
 {
     struct ow_value row[] = {ow_int(value)};

@@ -5,28 +5,6 @@
 
 #include "ow_support.h"
 
-/* Holds the writer so that what is submitted meanwhile lands in one group. */
-struct held {
-    struct gate gate;
-    struct ow_ticket ticket;
-};
-
-static void hold_writer(struct ow *db, struct held *held)
-{
-    gate_init(&held->gate);
-    held->ticket = (struct ow_ticket){0};
-    assert_int_equal(
-        ow_submit(db, OW_LANE_URGENT, wait_at_gate, &held->gate, WAIT_MS, &held->ticket, NULL), 0);
-    assert_true(gate_wait_arrived(&held->gate, 1));
-}
-
-static void let_writer_go(struct ow *db, struct held *held)
-{
-    gate_open(&held->gate);
-    assert_int_equal(ow_wait(db, &held->ticket, WAIT_MS, NULL, NULL), 0);
-    gate_fini(&held->gate);
-}
-
 static struct ow_ticket submit(struct ow *db, ow_job_fn *fn, void *ctx)
 {
     struct ow_ticket ticket = {0};
